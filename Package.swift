@@ -1,0 +1,162 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings that every Swift target of the package shares.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// One floor's library target. Dependencies may only name targets on the same floor or below.
+func library(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: settings)
+}
+
+/// The unit tests that stand beside one target.
+func tests(_ target: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: "\(target)Tests", dependencies: [.byName(name: target)] + dependencies, resources: resources,
+        swiftSettings: settings)
+}
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+let package = Package(
+    name: "coffer",
+    products: [
+        .executable(name: "coffer", targets: ["coffer"]),
+        .library(name: "ArtifactStore", targets: ["ArtifactStore"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    ],
+    targets: [
+        // Floor 0: C libraries and the system calls that Glibc's overlay does not show.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CCofferShims", cSettings: [.define("_GNU_SOURCE")]),
+
+        // Floor 1: ground.
+        library("Cryptography", ["COpenSSL", "CCofferShims"]),
+        library("Compression", ["CZlib", "CCofferShims"]),
+        library("Archives", ["Compression", systemPackage]),
+        library("Catalog", [.product(name: "GRDB", package: "GRDB.swift"), log]),
+
+        // Floor 2: the store.
+        library("KeyHierarchy", ["Catalog", "Cryptography", log, systemPackage]),
+        library(
+            "ArtifactStore",
+            [
+                "Archives", "Catalog", "CCofferShims", "Compression", "Cryptography", "KeyHierarchy", collections, log,
+                systemPackage,
+            ]),
+        library("ObjectStorage", ["ArtifactStore", "Catalog", "Compression", "Cryptography", "KeyHierarchy", log]),
+        library("ArtifactDiff", ["Archives", "ArtifactStore", "Compression", "Cryptography"]),
+
+        // Floor 3: the store's first customer.
+        library("PipelineModel", [collections]),
+        library("PipelineEngine", ["ArtifactStore", "Catalog", "ObjectStorage", "PipelineModel", collections, log]),
+        library(
+            "ActionProviders",
+            [
+                "Archives", "ArtifactStore", "Catalog", "CCofferShims", "ObjectStorage", "PipelineEngine",
+                "PipelineModel",
+                log, subprocess, systemPackage, yams,
+            ]),
+
+        // Floor 4: who is asking, and in which words.
+        library("AccessControl", ["Catalog", "Cryptography", "KeyHierarchy"]),
+        library("AWSProtocol", ["AccessControl", "Compression", "Cryptography", httpTypes]),
+
+        // Floor 5: fronts, one folder a service.
+        library(
+            "CodePipelineAPI", path: "Sources/ServiceAPIs/CodePipeline",
+            ["AccessControl", "AWSProtocol", "PipelineEngine", "PipelineModel", httpTypes]),
+        library(
+            "S3API", path: "Sources/ServiceAPIs/S3",
+            [
+                "AccessControl", "AWSProtocol", "ArtifactStore", "Compression", "Cryptography", "ObjectStorage",
+                httpTypes,
+            ]),
+        library("STSAPI", path: "Sources/ServiceAPIs/STS", ["AccessControl", "AWSProtocol", httpTypes]),
+        library(
+            "KMSAPI", path: "Sources/ServiceAPIs/KMS",
+            ["AccessControl", "AWSProtocol", "Cryptography", "KeyHierarchy", httpTypes]),
+        library(
+            "Console",
+            [
+                "AccessControl", "ActionProviders", "ArtifactDiff", "ArtifactStore", "AWSProtocol", "KeyHierarchy",
+                "ObjectStorage", "PipelineEngine", "PipelineModel", httpTypes,
+            ]),
+
+        // Floor 6: doors.
+        library(
+            "CofferServer",
+            [
+                "AccessControl", "ActionProviders", "ArtifactStore", "AWSProtocol", "Catalog", "CodePipelineAPI",
+                "Console",
+                "KeyHierarchy", "KMSAPI", "ObjectStorage", "PipelineEngine", "S3API", "STSAPI",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                httpTypes, log, systemPackage,
+            ]),
+        .executableTarget(
+            name: "coffer",
+            dependencies: [
+                "AccessControl", "Archives", "ArtifactDiff", "ArtifactStore", "AWSProtocol", "Catalog", "CofferServer",
+                "Compression", "Console", "Cryptography", "KeyHierarchy", "PipelineModel",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                httpTypes, log, systemPackage, yams,
+            ],
+            swiftSettings: settings),
+
+        // Tests, one target beside each library.
+        tests("Cryptography"),
+        tests("Compression"),
+        tests("Archives", ["Compression"]),
+        tests("Catalog"),
+        tests("KeyHierarchy", ["Catalog", "Cryptography"]),
+        tests("ArtifactStore", ["Archives", "Catalog", "Compression", "Cryptography", "KeyHierarchy", systemPackage]),
+        tests("ObjectStorage", ["ArtifactStore", "Catalog", "Cryptography", "KeyHierarchy", systemPackage]),
+        tests("ArtifactDiff", ["Archives", "ArtifactStore", "Compression", "Cryptography"]),
+        tests("PipelineModel"),
+        tests(
+            "PipelineEngine",
+            ["ArtifactStore", "Catalog", "KeyHierarchy", "ObjectStorage", "PipelineModel", systemPackage]),
+        tests(
+            "ActionProviders",
+            [
+                "ArtifactStore", "Catalog", "KeyHierarchy", "ObjectStorage", "PipelineEngine", "PipelineModel",
+                systemPackage,
+            ]),
+        tests("AccessControl", ["Catalog", "Cryptography", "KeyHierarchy"]),
+        tests("AWSProtocol", ["AccessControl", "Cryptography", httpTypes]),
+        tests("CodePipelineAPI", ["AccessControl", "AWSProtocol", "PipelineEngine", "PipelineModel", httpTypes]),
+        tests("S3API", ["AccessControl", "AWSProtocol", "ObjectStorage", httpTypes]),
+        tests("Console", ["AWSProtocol", httpTypes]),
+    ]
+)

@@ -1,0 +1,7 @@
+import ArgumentParser
+import AsyncHTTPClient
+
+@main
+struct Coffer: AsyncParsableCommand {
+    mutating func run() async throws {}
+}
