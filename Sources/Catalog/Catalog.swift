@@ -1,0 +1,117 @@
+import Foundation
+import GRDB
+import Synchronization
+
+/// A step of the schema. Steps run once, in the order of their names.
+public struct Migration: Sendable {
+    /// The step's name, for example `store-001`; it is never used twice.
+    public let name: String
+    /// The statements of the step, run in one transaction.
+    public let statements: [String]
+
+    /// A step of the schema.
+    public init(_ name: String, _ statements: [String]) {
+        self.name = name
+        self.statements = statements
+    }
+}
+
+/// The database: transactions and portable SQL.
+///
+/// Everything above speaks the subset of SQL that SQLite 3.40 and PostgreSQL 15 both accept: `?` placeholders,
+/// `INSERT … ON CONFLICT … DO UPDATE`, `RETURNING`, times as `BIGINT` milliseconds. The embedded database is SQLite in
+/// WAL mode with `synchronous=FULL`: a write that returned survives the loss of power.
+public final class Catalog: Sendable {
+    private let pool: DatabasePool
+    private let queue: CommitQueue
+
+    /// Opens or creates the database file at `path` and brings its schema up to date.
+    ///
+    /// Throws `CatalogError` with `.newer` when the file has steps that `migrations` does not know.
+    public init(path: String, migrations: [Migration]) throws {
+        var configuration = Configuration()
+        configuration.label = "catalog"
+        configuration.maximumReaderCount = 4
+        configuration.busyMode = .timeout(5)
+        configuration.foreignKeysEnabled = true
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA synchronous = FULL")
+            // Deleted rows may have held wrapped keys: their bytes must not linger in free pages.
+            try database.execute(sql: "PRAGMA secure_delete = FAST")
+            try database.execute(sql: "PRAGMA temp_store = MEMORY")
+        }
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            queue = CommitQueue(pool)
+            try Self.migrate(pool, migrations)
+        } catch {
+            throw CatalogError.wrap(error)
+        }
+    }
+
+    /// Runs `body` on a consistent snapshot, beside any writers.
+    public func read<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
+        do {
+            return try await pool.read { try body(Transaction(database: $0)) }
+        } catch {
+            throw CatalogError.wrap(error)
+        }
+    }
+
+    /// Runs `body` in a write transaction and returns once its effect is on disk.
+    ///
+    /// Writes that arrive together share one commit; each is all or nothing. `body` may not wait for other writes.
+    public func write<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
+        return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
+            let box = ResultBox<T>()
+            queue.submit(
+                CommitQueue.Job(
+                    run: { transaction in box.set(try body(transaction)) },
+                    finish: { error in
+                        if let error {
+                            continuation.resume(throwing: error)
+                        } else if let value = box.take() {
+                            continuation.resume(returning: value)
+                        } else {
+                            continuation.resume(throwing: CatalogError(.other, "the write ended without a result"))
+                        }
+                    }))
+        }
+    }
+
+    /// Flushes and closes the file. Later calls throw.
+    public func close() throws {
+        do { try pool.close() } catch { throw CatalogError.wrap(error) }
+    }
+
+    private static func migrate(_ pool: DatabasePool, _ migrations: [Migration]) throws {
+        try pool.write { database in
+            try database.execute(
+                sql: "CREATE TABLE IF NOT EXISTS catalog_migration (name TEXT PRIMARY KEY, applied BIGINT NOT NULL)")
+        }
+        let known = Set(migrations.map(\.name))
+        let applied = try pool.read { Set(try String.fetchAll($0, sql: "SELECT name FROM catalog_migration")) }
+        if let unknown = applied.subtracting(known).min() {
+            throw CatalogError(
+                .newer,
+                "the database has the schema step \(unknown), which this version does not know; use a newer coffer")
+        }
+        for migration in migrations.sorted(by: { $0.name < $1.name }) where !applied.contains(migration.name) {
+            try pool.write { database in
+                for statement in migration.statements { try database.execute(sql: statement) }
+                try database.execute(
+                    sql: "INSERT INTO catalog_migration (name, applied) VALUES (?, ?)",
+                    arguments: [migration.name, Int64(Date().timeIntervalSince1970 * 1000)])
+            }
+        }
+    }
+}
+
+/// Carries a result from the writer's queue to the continuation.
+private final class ResultBox<T: Sendable>: Sendable {
+    private let value = Mutex<T?>(nil)
+
+    func set(_ new: T) { value.withLock { $0 = new } }
+
+    func take() -> T? { value.withLock { $0 } }
+}

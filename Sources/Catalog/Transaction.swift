@@ -1,0 +1,95 @@
+import Foundation
+import GRDB
+
+/// One transaction, valid only inside the closure that received it.
+public struct Transaction {
+    let database: Database
+
+    /// All rows of a query.
+    public func rows(_ sql: String, _ arguments: (any SQLConvertible)?...) throws -> [Row] {
+        var result: [Row] = []
+        try each(sql, arguments) { result.append($0) }
+        return result
+    }
+
+    /// The first row of a query, if there is one.
+    public func row(_ sql: String, _ arguments: (any SQLConvertible)?...) throws -> Row? {
+        let statement = try prepare(sql, arguments)
+        do {
+            guard let row = try GRDB.Row.fetchOne(statement) else { return nil }
+            return Row(columns: ColumnNames(statement.columnNames), values: row.databaseValues.map(\.sqlValue))
+        } catch {
+            throw CatalogError.wrap(error)
+        }
+    }
+
+    /// Hands the rows of a query to `body` one at a time, without holding them all in memory.
+    public func forEach(_ sql: String, _ arguments: (any SQLConvertible)?..., body: (Row) throws -> Void) throws {
+        try each(sql, arguments, body)
+    }
+
+    /// Runs a statement. Returns the number of rows it inserted, changed or deleted.
+    @discardableResult
+    public func execute(_ sql: String, _ arguments: (any SQLConvertible)?...) throws -> Int {
+        let statement = try prepare(sql, arguments)
+        do {
+            let before = database.totalChangesCount
+            try statement.execute()
+            return database.totalChangesCount - before
+        } catch {
+            throw CatalogError.wrap(error)
+        }
+    }
+
+    private func each(_ sql: String, _ arguments: [(any SQLConvertible)?], _ body: (Row) throws -> Void) throws {
+        let statement = try prepare(sql, arguments)
+        do {
+            let cursor = try GRDB.Row.fetchCursor(statement)
+            let columns = ColumnNames(statement.columnNames)
+            while let row = try cursor.next() {
+                try body(Row(columns: columns, values: row.databaseValues.map(\.sqlValue)))
+            }
+        } catch {
+            throw CatalogError.wrap(error)
+        }
+    }
+
+    private func prepare(_ sql: String, _ arguments: [(any SQLConvertible)?]) throws -> Statement {
+        let values = arguments.map { $0?.sqlValue ?? .null }
+        for case .text(let text) in values where text.utf8.contains(0) {
+            // PostgreSQL has no such text and SQLite's C strings would end there: refuse rather than truncate.
+            throw CatalogError(.mismatch, "text for the database may not contain the character NUL")
+        }
+        do {
+            let statement = try database.cachedStatement(sql: sql)
+            try statement.setArguments(StatementArguments(values.map(\.databaseValue)))
+            return statement
+        } catch {
+            throw CatalogError.wrap(error)
+        }
+    }
+}
+
+extension DatabaseValue {
+    fileprivate var sqlValue: SQLValue {
+        switch storage {
+        case .null: .null
+        case .int64(let value): .integer(value)
+        case .double(let value): .real(value)
+        case .string(let value): .text(value)
+        case .blob(let value): .blob([UInt8](value))
+        }
+    }
+}
+
+extension SQLValue {
+    fileprivate var databaseValue: DatabaseValue {
+        switch self {
+        case .null: .null
+        case .integer(let value): value.databaseValue
+        case .real(let value): value.databaseValue
+        case .text(let value): value.databaseValue
+        case .blob(let value): Data(value).databaseValue
+        }
+    }
+}

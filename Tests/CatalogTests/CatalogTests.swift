@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+@testable import Catalog
+
+private let schema = [
+    Migration("test-001", ["CREATE TABLE test_item (name TEXT PRIMARY KEY, amount BIGINT NOT NULL, body BLOB)"])
+]
+
+private func withCatalog(
+    _ migrations: [Migration] = schema, _ body: (Catalog, String) async throws -> Void
+) async throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("catalog-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let path = directory.appendingPathComponent("catalog.sqlite").path
+    let catalog = try Catalog(path: path, migrations: migrations)
+    try await body(catalog, path)
+    try catalog.close()
+}
+
+@Suite struct CatalogTests {
+    @Test func `values come back as they went in`() async throws {
+        try await withCatalog { catalog, _ in
+            try await catalog.write { transaction in
+                _ = try transaction.execute(
+                    "INSERT INTO test_item (name, amount, body) VALUES (?, ?, ?)", "ä b", Int64.min,
+                    [0, 255, 7] as [UInt8])
+            }
+            let row = try await catalog.read { try $0.row("SELECT * FROM test_item") }
+            #expect(try row?.string("name") == "ä b")
+            #expect(try row?.int64("amount") == Int64.min)
+            #expect(try row?.bytes("body") == [0, 255, 7])
+            #expect(row?["absent"] == .null)
+        }
+    }
+
+    @Test func `a write that throws leaves nothing and harms no neighbour`() async throws {
+        struct Refused: Error {}
+        try await withCatalog { catalog, _ in
+            let outcomes = await withTaskGroup(of: (Int, Bool).self) { group in
+                for index in 0..<40 {
+                    group.addTask {
+                        do {
+                            try await catalog.write { transaction in
+                                try transaction.execute(
+                                    "INSERT INTO test_item (name, amount) VALUES (?, ?)", "n\(index)", index)
+                                if index % 4 == 0 { throw Refused() }
+                            }
+                            return (index, true)
+                        } catch {
+                            return (index, false)
+                        }
+                    }
+                }
+                var outcomes: [Int: Bool] = [:]
+                for await (index, succeeded) in group { outcomes[index] = succeeded }
+                return outcomes
+            }
+            for index in 0..<40 { #expect(outcomes[index] == (index % 4 != 0)) }
+            let names = try await catalog.read {
+                try $0.rows("SELECT name FROM test_item").map { try $0.string("name") }
+            }
+            #expect(Set(names) == Set((0..<40).filter { $0 % 4 != 0 }.map { "n\($0)" }))
+        }
+    }
+
+    @Test func `a constraint is told apart from other failures`() async throws {
+        try await withCatalog { catalog, _ in
+            let insert: @Sendable (Transaction) throws -> Void = {
+                try $0.execute("INSERT INTO test_item (name, amount) VALUES ('a', 1)")
+            }
+            try await catalog.write(insert)
+            let error = await #expect(throws: CatalogError.self) { try await catalog.write(insert) }
+            #expect(error?.code == .constraint)
+        }
+    }
+
+    @Test func `what was written is there after reopening, and steps run once`() async throws {
+        try await withCatalog { catalog, path in
+            try await catalog.write { _ = try $0.execute("INSERT INTO test_item (name, amount) VALUES ('a', 1)") }
+            try catalog.close()
+            let later = schema + [Migration("test-002", ["ALTER TABLE test_item ADD COLUMN note TEXT"])]
+            let reopened = try Catalog(path: path, migrations: later)
+            let row = try await reopened.read { try $0.row("SELECT name, note FROM test_item") }
+            #expect(try row?.string("name") == "a")
+            #expect(try row?.optionalString("note") == nil)
+            try reopened.close()
+            let error = #expect(throws: CatalogError.self) { try Catalog(path: path, migrations: schema) }
+            #expect(error?.code == .newer)
+        }
+    }
+
+    @Test func `text with a NUL is refused, never cut short`() async throws {
+        try await withCatalog { catalog, _ in
+            let error = await #expect(throws: CatalogError.self) {
+                try await catalog.write {
+                    try $0.execute("INSERT INTO test_item (name, amount) VALUES (?, 1)", "a\u{0}b")
+                }
+            }
+            #expect(error?.code == .mismatch)
+        }
+    }
+
+    @Test func `a file that is no database is called damaged`() async throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("not-\(UUID().uuidString)").path
+        try Data(repeating: 0x41, count: 8192).write(to: URL(fileURLWithPath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let error = #expect(throws: CatalogError.self) { try Catalog(path: path, migrations: schema) }
+        #expect(error?.code == .corrupt)
+    }
+}
