@@ -8,7 +8,7 @@ public struct Transaction {
     /// All rows of a query.
     public func rows(_ sql: String, _ arguments: (any SQLConvertible)?...) throws -> [Row] {
         var result: [Row] = []
-        try each(sql, arguments) { result.append($0) }
+        try each(sql, arguments, cached: true) { result.append($0) }
         return result
     }
 
@@ -25,7 +25,8 @@ public struct Transaction {
 
     /// Hands the rows of a query to `body` one at a time, without holding them all in memory.
     public func forEach(_ sql: String, _ arguments: (any SQLConvertible)?..., body: (Row) throws -> Void) throws {
-        try each(sql, arguments, body)
+        // A statement of its own: `body` may run the same query again while this one is under way.
+        try each(sql, arguments, cached: false, body)
     }
 
     /// Runs a statement. Returns the number of rows it inserted, changed or deleted.
@@ -41,8 +42,10 @@ public struct Transaction {
         }
     }
 
-    private func each(_ sql: String, _ arguments: [(any SQLConvertible)?], _ body: (Row) throws -> Void) throws {
-        let statement = try prepare(sql, arguments)
+    private func each(_ sql: String, _ arguments: [(any SQLConvertible)?], cached: Bool, _ body: (Row) throws -> Void)
+        throws
+    {
+        let statement = try prepare(sql, arguments, cached: cached)
         do {
             let cursor = try GRDB.Row.fetchCursor(statement)
             let columns = ColumnNames(statement.columnNames)
@@ -54,14 +57,14 @@ public struct Transaction {
         }
     }
 
-    private func prepare(_ sql: String, _ arguments: [(any SQLConvertible)?]) throws -> Statement {
+    private func prepare(_ sql: String, _ arguments: [(any SQLConvertible)?], cached: Bool = true) throws -> Statement {
         let values = arguments.map { $0?.sqlValue ?? .null }
         for case .text(let text) in values where text.utf8.contains(0) {
             // PostgreSQL has no such text and SQLite's C strings would end there: refuse rather than truncate.
             throw CatalogError(.mismatch, "text for the database may not contain the character NUL")
         }
         do {
-            let statement = try database.cachedStatement(sql: sql)
+            let statement = try cached ? database.cachedStatement(sql: sql) : database.makeStatement(sql: sql)
             try statement.setArguments(StatementArguments(values.map(\.databaseValue)))
             return statement
         } catch {
