@@ -105,8 +105,9 @@ let package = Package(
         library(
             "Console",
             [
-                "AccessControl", "ActionProviders", "ArtifactDiff", "ArtifactStore", "AWSProtocol", "KeyHierarchy",
-                "ObjectStorage", "PipelineEngine", "PipelineModel", httpTypes,
+                "AccessControl", "ActionProviders", "ArtifactDiff", "ArtifactStore", "AWSProtocol", "Compression",
+                "Cryptography", "KeyHierarchy", "ObjectStorage", "PipelineEngine", "PipelineModel", httpTypes, log,
+                systemPackage,
             ]),
 
         // Floor 6: doors.
@@ -114,10 +115,11 @@ let package = Package(
             "CofferServer",
             [
                 "AccessControl", "ActionProviders", "ArtifactStore", "AWSProtocol", "Catalog", "CodePipelineAPI",
-                "Console",
-                "KeyHierarchy", "KMSAPI", "ObjectStorage", "PipelineEngine", "S3API", "STSAPI",
-                .product(name: "Hummingbird", package: "hummingbird"),
+                "Console", "Cryptography", "KeyHierarchy", "KMSAPI", "ObjectStorage", "PipelineEngine", "S3API",
+                "STSAPI",
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 httpTypes, log, systemPackage,
             ]),

@@ -1,2 +1,3 @@
-import Hummingbird
+import HummingbirdCore
+import NIOPosix
 import ServiceLifecycle
