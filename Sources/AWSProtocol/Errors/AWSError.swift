@@ -1,0 +1,51 @@
+/// The wire formats in which AWS services speak.
+public enum Dialect: Sendable, Hashable {
+    /// JSON 1.1 (and 1.0): `POST /` with `X-Amz-Target`.
+    case json
+    /// JSON over paths.
+    case restJSON
+    /// Form in, XML out.
+    case query
+    /// S3.
+    case restXML
+}
+
+/// A refusal as a client sees it: AWS's code, and words that say what was wrong and what would be right.
+public struct AWSError: Error, Sendable, CustomStringConvertible {
+    /// The code by which clients know the error, such as `PipelineNotFoundException`.
+    public var code: String
+    /// What was wrong. Safe to show: no key material, no paths of ours.
+    public var message: String
+    /// The HTTP status, when it is not the one that the dialect's table gives the code.
+    public var httpStatus: Int?
+    /// Further members of the error document, in order, such as S3's `BucketName`.
+    public var fields: [(name: String, value: String)]
+
+    /// Makes an error; its status comes from ``HTTPStatusTable`` unless given.
+    public init(
+        _ code: String, _ message: String, httpStatus: Int? = nil, fields: [(name: String, value: String)] = []
+    ) {
+        self.code = code
+        self.message = message
+        self.httpStatus = httpStatus
+        self.fields = fields
+    }
+
+    public var description: String { "\(code): \(message)" }
+
+    /// The HTTP status with which a dialect sends this error.
+    public func status(in dialect: Dialect) -> Int {
+        httpStatus ?? HTTPStatusTable.status(of: code, in: dialect)
+    }
+
+    /// A fault of ours. The text says nothing about its cause, which belongs in the log under the request's id.
+    public static func internalFailure(in dialect: Dialect) -> AWSError {
+        AWSError(
+            dialect == .restXML ? "InternalError" : "InternalFailure",
+            "We encountered an internal error. Please try again.", httpStatus: 500)
+    }
+
+    static func tooLarge(limit: Int) -> AWSError {
+        AWSError("RequestEntityTooLarge", "The request's body is larger than the limit of \(limit) bytes.")
+    }
+}
