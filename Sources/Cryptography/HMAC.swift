@@ -1,0 +1,141 @@
+/// HMAC (RFC 2104) over a hash whose state is a value: the keyed inner and outer states are computed once, so a message
+/// costs no key schedule.
+struct KeyedMAC<Hash: BlockHash>: Sendable {
+    private let inner: Hash
+    private let outer: Hash
+    private var running: Hash
+
+    init(key: UnsafeRawBufferPointer) {
+        var inner = Hash()
+        var outer = Hash()
+        withUnsafeTemporaryAllocation(byteCount: Hash.blockBytes, alignment: 16) { block in
+            for index in 0..<block.count { block[index] = 0 }
+            if key.count > block.count {
+                var hash = Hash()
+                hash.update(key)
+                hash.finish(into: block)
+            } else {
+                block.copyMemory(from: key)
+            }
+            for index in 0..<block.count { block[index] ^= 0x36 }
+            inner.update(UnsafeRawBufferPointer(block))
+            for index in 0..<block.count { block[index] ^= 0x36 ^ 0x5C }
+            outer.update(UnsafeRawBufferPointer(block))
+            wipe(block)
+        }
+        self.inner = inner
+        self.outer = outer
+        running = inner
+    }
+
+    mutating func update(_ bytes: UnsafeRawBufferPointer) { running.update(bytes) }
+
+    /// Writes the code and starts over under the same key.
+    mutating func finish(into output: UnsafeMutableRawBufferPointer) {
+        running.finish(into: output)
+        var last = outer
+        last.update(UnsafeRawBufferPointer(rebasing: output[..<Hash.digestBytes]))
+        last.finish(into: output)
+        running = inner
+    }
+}
+
+/// HMAC-SHA-256 (RFC 2104), incremental.
+public struct HMACSHA256: Sendable {
+    private var mac: KeyedMAC<SHA256>
+
+    /// Keyed and ready; copies continue independently.
+    public init(key: UnsafeRawBufferPointer) { mac = KeyedMAC(key: key) }
+
+    /// Keyed and ready; copies continue independently.
+    public init(key: [UInt8]) { self = key.withUnsafeBytes { Self(key: $0) } }
+
+    /// Keyed and ready; copies continue independently.
+    public init(key: SecretBytes) { self = key.withUnsafeBytes { Self(key: $0) } }
+
+    /// Continues the message.
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) { mac.update(bytes) }
+
+    /// Continues the message.
+    public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { mac.update($0) } }
+
+    /// The code of everything since the last finish; ready for another message under the same key.
+    public mutating func finish() -> SHA256Digest {
+        var code = SHA256Digest()
+        code.withUnsafeMutableBytes { mac.finish(into: $0) }
+        return code
+    }
+
+    /// Writes the code of everything since the last finish; ready for another message under the same key.
+    public mutating func finish(into output: UnsafeMutableRawBufferPointer) {
+        precondition(output.count >= SHA256.digestBytes, "no room for the code")
+        mac.finish(into: output)
+    }
+
+    /// The code of one message.
+    public static func code(key: UnsafeRawBufferPointer, _ message: UnsafeRawBufferPointer) -> SHA256Digest {
+        var mac = Self(key: key)
+        mac.update(message)
+        return mac.finish()
+    }
+
+    /// The code of one message.
+    public static func code(key: [UInt8], _ message: [UInt8]) -> SHA256Digest {
+        key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
+    }
+
+    /// The code of one message.
+    public static func code(key: SecretBytes, _ message: [UInt8]) -> SHA256Digest {
+        key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
+    }
+}
+
+/// HMAC-SHA-1 (RFC 2104), for legacy signatures.
+public struct HMACSHA1: Sendable {
+    private var mac: KeyedMAC<SHA1>
+
+    /// Keyed and ready; copies continue independently.
+    public init(key: UnsafeRawBufferPointer) { mac = KeyedMAC(key: key) }
+
+    /// Keyed and ready; copies continue independently.
+    public init(key: [UInt8]) { self = key.withUnsafeBytes { Self(key: $0) } }
+
+    /// Keyed and ready; copies continue independently.
+    public init(key: SecretBytes) { self = key.withUnsafeBytes { Self(key: $0) } }
+
+    /// Continues the message.
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) { mac.update(bytes) }
+
+    /// Continues the message.
+    public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { mac.update($0) } }
+
+    /// The code of everything since the last finish; ready for another message under the same key.
+    public mutating func finish() -> [UInt8] {
+        var code = [UInt8](repeating: 0, count: SHA1.digestBytes)
+        code.withUnsafeMutableBytes { mac.finish(into: $0) }
+        return code
+    }
+
+    /// Writes the code of everything since the last finish; ready for another message under the same key.
+    public mutating func finish(into output: UnsafeMutableRawBufferPointer) {
+        precondition(output.count >= SHA1.digestBytes, "no room for the code")
+        mac.finish(into: output)
+    }
+
+    /// The code of one message.
+    public static func code(key: UnsafeRawBufferPointer, _ message: UnsafeRawBufferPointer) -> [UInt8] {
+        var mac = Self(key: key)
+        mac.update(message)
+        return mac.finish()
+    }
+
+    /// The code of one message.
+    public static func code(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
+        key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
+    }
+
+    /// The code of one message.
+    public static func code(key: SecretBytes, _ message: [UInt8]) -> [UInt8] {
+        key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
+    }
+}
