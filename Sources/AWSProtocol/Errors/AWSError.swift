@@ -1,3 +1,5 @@
+public import AccessControl
+
 /// The wire formats in which AWS services speak.
 public enum Dialect: Sendable, Hashable {
     /// JSON 1.1 (and 1.0): `POST /` with `X-Amz-Target`.
@@ -31,6 +33,7 @@ public struct AWSError: Error, Sendable, CustomStringConvertible {
         self.fields = fields
     }
 
+    /// Code and message.
     public var description: String { "\(code): \(message)" }
 
     /// The HTTP status with which a dialect sends this error.
@@ -43,6 +46,14 @@ public struct AWSError: Error, Sendable, CustomStringConvertible {
         AWSError(
             dialect == .restXML ? "InternalError" : "InternalFailure",
             "We encountered an internal error. Please try again.", httpStatus: 500)
+    }
+
+    /// A refusal by access control, in a dialect's words.
+    public init(_ denied: AccessDenied, in dialect: Dialect) {
+        switch dialect {
+        case .json, .restJSON: self.init("AccessDeniedException", denied.description)
+        case .query, .restXML: self.init("AccessDenied", denied.description)
+        }
     }
 
     static func tooLarge(limit: Int) -> AWSError {

@@ -5,7 +5,9 @@ import Synchronization
 /// Reading may throw: the transport's errors, and ``AWSError`` when the bytes turn out not to be the ones that were signed.
 /// A consumer must therefore not act on the content before the sequence has ended.
 public struct RequestBody: AsyncSequence, Sendable {
+    /// A piece of the body.
     public typealias Element = [UInt8]
+    /// Any error may come from the transport.
     public typealias Failure = any Error
 
     /// How many bytes the sequence will yield, when that is known beforehand.

@@ -1,0 +1,136 @@
+import AccessControl
+import Foundation
+import HTTPTypes
+
+/// Answers an `application/x-amz-json-1.1` service: finds the operation, decodes, validates, calls, encodes.
+public struct JSONOperationTable: Sendable {
+    /// The largest request document, in bytes.
+    public static let bodyBytesMax = 16 << 20
+
+    private typealias Handler = @Sendable ([UInt8], ServiceRequest) async throws -> [UInt8]
+
+    private let shapes: ShapeTable
+    private let mapError: @Sendable (any Error) -> AWSError?
+    private let report: @Sendable (any Error, ServiceRequest) -> Void
+    private var handlers: [String: Handler] = [:]
+
+    /// Makes a table without operations.
+    /// - Parameters:
+    ///   - shapes: the service's operations and constraints.
+    ///   - mapError: gives a domain's errors their AWS form; `nil` for errors it does not know.
+    ///   - report: told of every error that nobody knew, which the client sees as `InternalFailure`.
+    public init(
+        shapes: ShapeTable, mapError: @escaping @Sendable (any Error) -> AWSError? = { _ in nil },
+        report: @escaping @Sendable (any Error, ServiceRequest) -> Void = { _, _ in }
+    ) {
+        self.shapes = shapes
+        self.mapError = mapError
+        self.report = report
+    }
+
+    /// Adds an operation with an answer.
+    public mutating func on<Input: Decodable & SendableMetatype, Output: Encodable & SendableMetatype>(
+        _ operation: String, _ body: @escaping @Sendable (Input, ServiceRequest) async throws -> Output
+    ) {
+        let shapes = shapes
+        handlers[operation] = { bytes, request in
+            let input: Input = try Self.decode(bytes, operation, shapes)
+            return try AWSJSON.encode(try await body(input, request))
+        }
+    }
+
+    /// Adds an operation whose answer is empty.
+    public mutating func on<Input: Decodable & SendableMetatype>(
+        _ operation: String, _ body: @escaping @Sendable (Input, ServiceRequest) async throws -> Void
+    ) {
+        let shapes = shapes
+        handlers[operation] = { bytes, request in
+            let input: Input = try Self.decode(bytes, operation, shapes)
+            try await body(input, request)
+            return Array("{}".utf8)
+        }
+    }
+
+    /// The operations that have been added.
+    public var supported: Set<String> { Set(handlers.keys) }
+
+    /// Answers a request. The operation is what follows the last dot of `X-Amz-Target`.
+    public func respond(to request: ServiceRequest) async -> ServiceResponse {
+        do {
+            let operation = try Self.operation(of: request)
+            let bytes = try await answer(operation, request)
+            var response = ServiceResponse(
+                status: 200, headers: [.contentType: request.headers[.contentType] ?? "application/x-amz-json-1.1"],
+                body: .bytes(bytes))
+            response.setHeader("x-amzn-RequestId", request.requestID)
+            return response
+        } catch {
+            return .failure(self.error(for: error, request), to: request, in: .json)
+        }
+    }
+
+    /// The operation a JSON request names.
+    /// - Throws: ``AWSError`` `UnknownOperationException` when it names none.
+    static func operation(of request: ServiceRequest) throws(AWSError) -> String {
+        guard let target = request.header("x-amz-target"), let dot = target.lastIndex(of: "."),
+            target.index(after: dot) < target.endIndex
+        else { throw AWSError("UnknownOperationException", "The X-Amz-Target header names no operation.") }
+        return String(target[target.index(after: dot)...])
+    }
+
+    private func answer(_ operation: String, _ request: ServiceRequest) async throws -> [UInt8] {
+        guard shapes.inputs[operation] != nil else {
+            throw AWSError("UnknownOperationException", "There is no operation \(operation.prefix(128)).")
+        }
+        let bytes = try await request.body.collect(upTo: Self.bodyBytesMax)
+        guard let handler = handlers[operation] else {
+            throw AWSError(
+                "NotImplementedException", "The operation \(operation) is not available in this service.",
+                httpStatus: 400)
+        }
+        return try await handler(bytes, request)
+    }
+
+    private static func decode<Input: Decodable>(
+        _ bytes: [UInt8], _ operation: String, _ shapes: ShapeTable
+    ) throws(AWSError) -> Input {
+        let document = bytes.isEmpty ? Array("{}".utf8) : bytes
+        let tree: JSONValue
+        do {
+            tree = try AWSJSON.decode(JSONValue.self, from: document)
+        } catch {
+            throw AWSError("SerializationException", "The request's body is not a JSON document.")
+        }
+        guard case .object = tree else {
+            throw AWSError("SerializationException", "The request must be an object, not \(tree.kindName).")
+        }
+        try ShapeValidator.validate(tree, operation: operation, table: shapes)
+        do {
+            return try AWSJSON.decode(Input.self, from: document)
+        } catch let error as DecodingError {
+            throw AWSError("SerializationException", describe(error))
+        } catch {
+            throw AWSError("SerializationException", "The request's body does not have the operation's form.")
+        }
+    }
+
+    private static func describe(_ error: DecodingError) -> String {
+        let path =
+            switch error {
+            case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
+                .dataCorrupted(let context):
+                context.codingPath
+            @unknown default: [any CodingKey]()
+            }
+        let text = path.map { key in key.intValue.map { "\($0 + 1).member" } ?? key.stringValue }
+        return "The request's member '\(text.joined(separator: "."))' does not have the form that the operation takes."
+    }
+
+    private func error(for error: any Error, _ request: ServiceRequest) -> AWSError {
+        if let known = error as? AWSError { return known }
+        if let denied = error as? AccessDenied { return AWSError(denied, in: .json) }
+        if let mapped = mapError(error) { return mapped }
+        report(error, request)
+        return .internalFailure(in: .json)
+    }
+}

@@ -1,0 +1,252 @@
+public import AccessControl
+import Cryptography
+import Foundation
+import HTTPTypes
+
+/// Where the authenticator finds the secret that belongs to an access key.
+public protocol CredentialSource: Sendable {
+    /// The credential of an access key, `nil` when there is no such key.
+    /// - Throws: ``SessionTokenError`` for session credentials that cannot be believed; infrastructure errors.
+    func credential(_ accessKeyID: String, sessionToken: String?) async throws -> Credential?
+}
+
+extension AccessControl: CredentialSource {}
+
+/// Verifies who signed a request (Signature Version 4; Version 2 for S3 query authentication).
+public struct Authenticator: Sendable {
+    /// How far a client's clock may be from ours, in seconds.
+    public static let skewSecondsMax: Double = 15 * 60
+
+    private let credentials: any CredentialSource
+    private let bodyBytesMax: Int
+    private let acceptsSignatureV2: Bool
+
+    /// Makes an authenticator.
+    /// - Parameters:
+    ///   - credentials: finds secrets.
+    ///   - bodyBytesMax: the largest body read into memory, for services whose requests are documents.
+    ///   - acceptsSignatureV2: whether S3 `GET`, `HEAD` and `PUT` may use Version 2 query authentication.
+    public init(credentials: any CredentialSource, bodyBytesMax: Int = 16 << 20, acceptsSignatureV2: Bool = true) {
+        self.credentials = credentials
+        self.bodyBytesMax = bodyBytesMax
+        self.acceptsSignatureV2 = acceptsSignatureV2
+    }
+
+    /// Verifies a request's signature.
+    ///
+    /// Bodies of S3 and of Coffer's own interface stay streams: they are decoded and checked while they are read, and reading
+    /// throws ``AWSError`` when they are not what was signed. Other bodies are read and checked here.
+    /// - Parameters:
+    ///   - service: the service the request was routed to.
+    ///   - dialect: how errors are named; the service's own unless given.
+    ///   - allowAnonymous: whether a request without any credentials passes, with no principal.
+    /// - Returns: the request with its principal, its region and a body that checks itself.
+    public func verify(
+        _ request: ServiceRequest, service: ServiceName, dialect: Dialect? = nil, allowAnonymous: Bool = false
+    ) async throws(AWSError) -> ServiceRequest {
+        let dialect = dialect ?? service.dialect
+        do {
+            return try await check(request, service, dialect, allowAnonymous)
+        } catch let failure as AuthenticationFailure {
+            throw failure.error(in: dialect)
+        } catch let error as AWSError {
+            throw error
+        } catch SessionTokenError.expired {
+            throw AuthenticationFailure.expiredSession.error(in: dialect)
+        } catch is SessionTokenError {
+            throw AuthenticationFailure.invalidToken.error(in: dialect)
+        } catch {
+            throw AWSError.internalFailure(in: dialect)
+        }
+    }
+
+    private func check(
+        _ request: ServiceRequest, _ service: ServiceName, _ dialect: Dialect, _ allowAnonymous: Bool
+    ) async throws -> ServiceRequest {
+        if let claim = try SigningClaim.parse(request) {
+            return try await checkV4(request, claim, service, dialect)
+        }
+        if service == .s3, acceptsSignatureV2, let claim = try SignatureV2Claim.parse(request) {
+            return try await checkV2(request, claim)
+        }
+        guard allowAnonymous else { throw AuthenticationFailure.noCredentials }
+        return request
+    }
+
+    // MARK: Version 4
+
+    private func checkV4(
+        _ request: ServiceRequest, _ claim: SigningClaim, _ service: ServiceName, _ dialect: Dialect
+    ) async throws -> ServiceRequest {
+        try Self.checkScope(claim, service)
+        try Self.checkTime(claim, request.receivedAt)
+        try Self.checkCoverage(claim, request, service)
+        guard let credential = try await credentials.credential(claim.accessKeyID, sessionToken: claim.sessionToken)
+        else {
+            throw AuthenticationFailure.unknownKey(accessKeyID: claim.accessKeyID)
+        }
+        var verified = request
+        let streams = service == .s3 || service == .coffer
+        let payload: String
+        if let sent = Self.sentPayloadHash(request, claim) {
+            payload = sent
+        } else if service == .s3 {
+            guard claim.place == .query else { throw AuthenticationFailure.missingPayloadHash }
+            payload = PayloadHash.unsigned
+        } else {
+            let bytes = try await request.body.collect(upTo: bodyBytesMax)
+            verified.body = RequestBody(bytes: bytes)
+            payload = SHA256.digest(bytes).description
+        }
+        let key = SigningKey(secret: credential.secret, scope: claim.scope)
+        try Self.checkSignature(request, claim, key, payload: payload, singleEncoding: service == .s3)
+        verified.body = try checkedBody(verified.body, request, claim, key, payload: payload, dialect)
+        if !streams, PayloadHash.isDigest(payload) {
+            verified.body = RequestBody(bytes: try await verified.body.collect(upTo: bodyBytesMax))
+        }
+        verified.principal = credential.principal
+        verified.region = claim.scope.region
+        return verified
+    }
+
+    private static func checkScope(_ claim: SigningClaim, _ service: ServiceName) throws(AuthenticationFailure) {
+        guard claim.scope.service == service.rawValue else {
+            throw .wrongService(expected: service.rawValue, got: claim.scope.service)
+        }
+    }
+
+    private static func checkTime(_ claim: SigningClaim, _ now: Date) throws(AuthenticationFailure) {
+        let server = AWSTime.basic(now)
+        if claim.place == .query, let expires = claim.expiresSeconds {
+            let end = claim.signedAt.addingTimeInterval(TimeInterval(expires))
+            guard now <= end else {
+                throw .presignedExpired(
+                    expired: AWSTime.iso8601(end, milliseconds: false),
+                    server: AWSTime.iso8601(now, milliseconds: false))
+            }
+            guard claim.signedAt <= now.addingTimeInterval(skewSecondsMax) else {
+                throw .presignedTooEarly(signed: claim.timestamp, server: server)
+            }
+            return
+        }
+        let difference = claim.signedAt.timeIntervalSince(now)
+        guard abs(difference) <= skewSecondsMax else {
+            let bound = now.addingTimeInterval(difference < 0 ? -skewSecondsMax : skewSecondsMax)
+            throw .skewed(signed: claim.timestamp, server: AWSTime.basic(bound), early: difference > 0)
+        }
+    }
+
+    private static func checkCoverage(
+        _ claim: SigningClaim, _ request: ServiceRequest, _ service: ServiceName
+    ) throws(AuthenticationFailure) {
+        guard claim.signedHeaders.contains("host") else { throw .unsignedHeaders(["host"]) }
+        guard service == .s3 || service == .coffer else { return }
+        let unsigned = request.headers.map(\.name.canonicalName)
+            .filter { $0.hasPrefix("x-amz-") && !claim.signedHeaders.contains($0) }
+        guard unsigned.isEmpty else { throw .unsignedHeaders(Array(Set(unsigned)).sorted()) }
+    }
+
+    private static func sentPayloadHash(_ request: ServiceRequest, _ claim: SigningClaim) -> String? {
+        if let sent = request.header("x-amz-content-sha256") { return sent }
+        return claim.place == .query ? request.queryValue("X-Amz-Content-Sha256") : nil
+    }
+
+    private static func checkSignature(
+        _ request: ServiceRequest, _ claim: SigningClaim, _ key: SigningKey, payload: String, singleEncoding: Bool
+    ) throws(AuthenticationFailure) {
+        let headerLines = try CanonicalRequest.headerLines(request, signed: claim.signedHeaders)
+        var first: (canonical: String, toSign: String)?
+        for path in CanonicalRequest.paths(request.path, singleEncoding: singleEncoding) {
+            for query in CanonicalRequest.queries(request.query) {
+                let canonical = CanonicalRequest.text(
+                    method: request.method, path: path, query: query, headerLines: headerLines,
+                    signedHeaders: claim.signedHeaders, payload: payload)
+                let toSign = key.stringToSign(timestamp: claim.timestamp, canonicalRequest: canonical)
+                if signaturesMatch(key.signature(of: toSign), claim.signature) { return }
+                if first == nil { first = (canonical, toSign) }
+            }
+        }
+        throw .badSignature(
+            canonicalRequest: first?.canonical ?? "", stringToSign: first?.toSign ?? "",
+            accessKeyID: claim.accessKeyID, provided: claim.signature)
+    }
+
+    private func checkedBody(
+        _ body: RequestBody, _ request: ServiceRequest, _ claim: SigningClaim, _ key: SigningKey, payload: String,
+        _ dialect: Dialect
+    ) throws -> RequestBody {
+        switch payload {
+        case PayloadHash.unsigned: return body
+        case PayloadHash.streamingUnsignedTrailer:
+            return try chunked(body, request, signing: nil, trailer: true)
+        case PayloadHash.streamingSigned, PayloadHash.streamingSignedTrailer:
+            let signing = ChunkedDecoder.Signing(key: key, timestamp: claim.timestamp, previous: claim.signature)
+            return try chunked(
+                body, request, signing: signing, trailer: payload == PayloadHash.streamingSignedTrailer)
+        case let text where text.hasPrefix("STREAMING-AWS4-ECDSA"):
+            throw AuthenticationFailure.notSupported(
+                "A header you provided implies functionality that is not implemented: \(text); use HMAC signatures.")
+        case let text where PayloadHash.isDigest(text):
+            return RequestBody(
+                stream: HashedPayload(base: body, claimed: text.lowercased(), dialect: dialect),
+                contentLength: body.contentLength)
+        default: throw AuthenticationFailure.badPayloadHash(payload)
+        }
+    }
+
+    private func chunked(
+        _ body: RequestBody, _ request: ServiceRequest, signing: ChunkedDecoder.Signing?, trailer: Bool
+    ) throws -> RequestBody {
+        var expected: Int64?
+        if let text = request.header("x-amz-decoded-content-length") {
+            guard let length = Int64(text), length >= 0 else {
+                throw AWSError("InvalidArgument", "x-amz-decoded-content-length must be a number of bytes.")
+            }
+            expected = length
+        } else if signing != nil {
+            throw AWSError("MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header.")
+        }
+        let declared = (request.header("x-amz-trailer") ?? "").split(separator: ",")
+            .map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
+        let trailers = BodyTrailers()
+        let length = expected
+        return RequestBody(
+            stream: ChunkedPayload(
+                base: body,
+                makeDecoder: {
+                    ChunkedDecoder(
+                        signing: signing, expectedBytes: length, declaredTrailers: declared, expectsTrailer: trailer)
+                }, trailers: trailers),
+            contentLength: expected, trailers: trailers)
+    }
+
+    // MARK: Version 2
+
+    private func checkV2(_ request: ServiceRequest, _ claim: SignatureV2Claim) async throws -> ServiceRequest {
+        guard ["GET", "HEAD", "PUT"].contains(request.method) else {
+            throw AuthenticationFailure.unsupportedScheme
+        }
+        let end = Date(timeIntervalSince1970: TimeInterval(claim.expires))
+        guard request.receivedAt <= end else {
+            throw AuthenticationFailure.presignedExpired(
+                expired: AWSTime.iso8601(end, milliseconds: false),
+                server: AWSTime.iso8601(request.receivedAt, milliseconds: false))
+        }
+        guard let credential = try await credentials.credential(claim.accessKeyID, sessionToken: claim.sessionToken)
+        else {
+            throw AuthenticationFailure.unknownKey(accessKeyID: claim.accessKeyID)
+        }
+        let candidates = claim.stringsToSign(request)
+        let matches = candidates.contains { candidate in
+            signaturesMatch(SignatureV2Claim.sign(candidate, secret: credential.secret), claim.signature)
+        }
+        guard matches else {
+            throw AuthenticationFailure.badSignature(
+                canonicalRequest: "", stringToSign: candidates.first ?? "", accessKeyID: claim.accessKeyID,
+                provided: claim.signature)
+        }
+        var verified = request
+        verified.principal = credential.principal
+        return verified
+    }
+}
