@@ -57,6 +57,7 @@ public enum BootstrapError: Error, Sendable, Hashable, CustomStringConvertible {
     case badSecret
     case otherAccount(stored: String, asked: String)
 
+    /// What was wrong with the value, and what would be right.
     public var description: String {
         switch self {
         case .badAccount(let text): "The account must be twelve digits, not '\(text)'."
