@@ -139,7 +139,7 @@ let package = Package(
         // Tests, one target beside each library.
         tests("Cryptography"),
         tests("Compression"),
-        tests("Archives", ["Compression"]),
+        tests("Archives", ["Compression", systemPackage]),
         tests("Catalog"),
         tests("KeyHierarchy", ["Catalog", "Cryptography"]),
         tests("ArtifactStore", ["Archives", "Catalog", "Compression", "Cryptography", "KeyHierarchy", systemPackage]),
