@@ -121,6 +121,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 httpTypes, log, systemPackage,
             ]),
         .executableTarget(
@@ -160,5 +161,15 @@ let package = Package(
         tests("CodePipelineAPI", ["AccessControl", "AWSProtocol", "PipelineEngine", "PipelineModel", httpTypes]),
         tests("S3API", ["AccessControl", "AWSProtocol", "ObjectStorage", httpTypes]),
         tests("Console", ["AWSProtocol", httpTypes]),
+        tests(
+            "CofferServer",
+            [
+                "AWSProtocol",
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                httpTypes, log, systemPackage,
+            ]),
     ]
 )

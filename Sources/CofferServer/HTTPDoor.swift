@@ -1,0 +1,195 @@
+import AWSProtocol
+import Foundation
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+
+/// Hands HTTP/1.1 requests to something that answers them, without knowing what they ask.
+///
+/// Bodies stream both ways: a request's bytes are read from the socket as its reader pulls them, a response's bytes are
+/// pulled as the socket takes them. Per connection no more is held than NIO's read buffer and one chunk each way.
+/// `100 Continue` (RFC 9110 §10.1.1) is sent when the body is first read, so that a request refused for its headers
+/// costs no upload.
+struct HTTPDoor: Sendable {
+    let respond: @Sendable (ServiceRequest) async -> ServiceResponse
+    let metrics: ServerMetrics
+    let region: String
+    let logger: Logger
+
+    /// Answers one request of a connection; throwing closes the connection.
+    func answer(_ request: HummingbirdCore.Request, _ writer: consuming ResponseWriter, _ channel: any Channel)
+        async throws
+    {
+        let started = ContinuousClock.now
+        metrics.began()
+        let exchange = Exchange(writer, expectsContinue: expectsContinue(request.headers))
+        let serviceRequest = self.serviceRequest(request, exchange, channel)
+        let response = await respond(serviceRequest)
+        var sent: Int64 = 0
+        defer {
+            metrics.ended(status: response.status, duration: ContinuousClock.now - started, bytesOut: sent)
+        }
+        logger.debug(
+            "\(request.method.rawValue) \(serviceRequest.path) \(response.status)",
+            metadata: ["request": "\(serviceRequest.requestID)"])
+        let mustClose = exchange.isBodyUnasked
+        let head = responseHead(response, isHead: request.method == .head, mustClose: mustClose)
+        guard let writer = exchange.takeWriter() else { return }
+        try await write(response.body, head, isHead: request.method == .head, writer, counting: &sent)
+        if mustClose { throw ConnectionEnded() }
+    }
+
+    private func expectsContinue(_ headers: HTTPFields) -> Bool {
+        headers[.expect]?.lowercased() == "100-continue"
+    }
+
+    private func serviceRequest(_ request: HummingbirdCore.Request, _ exchange: Exchange, _ channel: any Channel)
+        -> ServiceRequest
+    {
+        let target = originForm(request.head.path ?? "/")
+        let mark = target.firstIndex(of: "?")
+        let length = request.headers[.contentLength].flatMap { Int64($0) }
+        let isChunked = request.headers[.transferEncoding] != nil
+        let body: AWSProtocol.RequestBody
+        if length == 0 || (length == nil && !isChunked) {
+            body = RequestBody(bytes: [])
+        } else {
+            body = RequestBody(
+                stream: SocketBody(body: request.body, exchange: exchange, metrics: metrics),
+                contentLength: isChunked ? nil : length)
+        }
+        return ServiceRequest(
+            method: request.method.rawValue,
+            path: mark.map { String(target[..<$0]) } ?? target,
+            query: mark.map { String(target[target.index(after: $0)...]) } ?? "",
+            headers: request.headers,
+            authority: request.head.authority ?? "",
+            remoteAddress: channel.remoteAddress?.ipAddress ?? "",
+            isSecure: false,
+            body: body,
+            requestID: UUID().uuidString.lowercased(),
+            receivedAt: Date(),
+            principal: nil,
+            region: region)
+    }
+
+    /// The path and query of a request target; a proxy's absolute form (RFC 9112 §3.2.2) loses its scheme and host.
+    private func originForm(_ target: String) -> String {
+        guard !target.hasPrefix("/"), let scheme = target.range(of: "://") else {
+            return target.hasPrefix("/") ? target : "/" + target
+        }
+        let rest = target[scheme.upperBound...]
+        guard let slash = rest.firstIndex(of: "/") else { return "/" }
+        return String(rest[slash...])
+    }
+
+    private func responseHead(_ response: ServiceResponse, isHead: Bool, mustClose: Bool) -> HTTPResponse {
+        var fields = response.headers
+        let isBodiless = response.status == 204 || response.status == 304
+        if !isBodiless && fields[.contentLength] == nil {
+            switch response.body {
+            case .empty: fields[.contentLength] = "0"
+            case .bytes(let bytes): fields[.contentLength] = String(bytes.count)
+            case .stream(let length, _): fields[.contentLength] = length.map { String($0) }
+            }
+        }
+        if fields[.date] == nil { fields[.date] = HTTPDate.now() }
+        if fields[.server] == nil { fields[.server] = "coffer" }
+        if mustClose { fields[.connection] = "close" }
+        return HTTPResponse(status: .init(code: response.status), headerFields: fields)
+    }
+
+    private func write(
+        _ body: AWSProtocol.ResponseBody, _ head: HTTPResponse, isHead: Bool, _ writer: consuming ResponseWriter,
+        counting sent: inout Int64
+    ) async throws {
+        if isHead || head.status.code == 204 || head.status.code == 304 {
+            try await writer.writeResponse(head)
+            return
+        }
+        switch body {
+        case .empty:
+            try await writer.writeResponse(head)
+        case .bytes(let bytes):
+            sent = Int64(bytes.count)
+            try await writer.write(response: head, body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
+        case .stream(let length, let chunks):
+            var out = try await writer.writeHead(head)
+            do {
+                for try await chunk in chunks where !chunk.isEmpty {
+                    sent += Int64(chunk.count)
+                    try await out.write(ByteBuffer(bytes: chunk))
+                }
+            } catch {
+                // The status is on the wire already: all that can still tell the client is a connection cut short.
+                logger.warning("response cut short: \(error)")
+                throw error
+            }
+            if let length, length != sent {
+                logger.error("response of \(sent) bytes was announced as \(length)")
+                throw ConnectionEnded()
+            }
+            try await out.finish(nil)
+        }
+    }
+}
+
+/// Thrown to close a connection whose next bytes cannot be told from the body that was never asked for.
+struct ConnectionEnded: Error {}
+
+/// A writer holds nothing but a channel's outbound writer, which is Sendable.
+extension ResponseWriter: @retroactive @unchecked Sendable {}
+
+/// One request and the way back to its client. Used by the task that answers the request and by whoever reads its body on
+/// that task's behalf, one at a time.
+///
+/// Unchecked because `ResponseWriter` is not Sendable: all access is serial, since the body of a request is read either by
+/// the task that answers it, before the writer is taken, or after that, when `sendContinue` no longer touches it.
+final class Exchange: @unchecked Sendable {
+    private var writer: ResponseWriter?
+    private var expectsContinue: Bool
+
+    init(_ writer: consuming ResponseWriter, expectsContinue: Bool) {
+        self.writer = consume writer
+        self.expectsContinue = expectsContinue
+    }
+
+    /// True when the client waits for leave to send a body and never got it.
+    var isBodyUnasked: Bool { expectsContinue }
+
+    func sendContinue() async throws {
+        guard expectsContinue else { return }
+        expectsContinue = false
+        try await writer?.writeInformationalHead(HTTPResponse(status: .continue))
+    }
+
+    func takeWriter() -> ResponseWriter? {
+        writer.take()
+    }
+}
+
+/// A request's body as it comes from the socket.
+struct SocketBody: AsyncSequence, Sendable {
+    let body: HummingbirdCore.RequestBody
+    let exchange: Exchange
+    let metrics: ServerMetrics
+
+    struct Iterator: AsyncIteratorProtocol {
+        var buffers: HummingbirdCore.RequestBody.AsyncIterator
+        let exchange: Exchange
+        let metrics: ServerMetrics
+
+        // Concurrent like the iterator inside, which is not written to run on its caller's executor.
+        @concurrent mutating func next() async throws -> [UInt8]? {
+            try await exchange.sendContinue()
+            guard let buffer = try await buffers.next() else { return nil }
+            metrics.received(bytes: buffer.readableBytes)
+            return Array(buffer.readableBytesView)
+        }
+    }
+
+    func makeAsyncIterator() -> Iterator {
+        Iterator(buffers: body.makeAsyncIterator(), exchange: exchange, metrics: metrics)
+    }
+}

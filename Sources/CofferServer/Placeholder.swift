@@ -1,3 +1,0 @@
-import HummingbirdCore
-import NIOPosix
-import ServiceLifecycle

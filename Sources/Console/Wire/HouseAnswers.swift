@@ -1,0 +1,70 @@
+package import Foundation
+
+/// The server about itself.
+package struct ServerAnswer: Codable, Sendable {
+    package var version: String
+    package var account: String
+    package var region: String
+    package var caller: String
+    package var time: Date
+}
+
+/// One thing the doctor looked at.
+package struct Finding: Codable, Sendable {
+    package enum Verdict: String, Codable, Sendable { case ok, warning, failed }
+    package var subject: String
+    package var verdict: Verdict
+    package var detail: String
+
+    package init(_ subject: String, _ verdict: Verdict, _ detail: String) {
+        self.subject = subject
+        self.verdict = verdict
+        self.detail = detail
+    }
+}
+
+/// A Git repository that source actions may name.
+package struct RepositoryItem: Codable, Sendable {
+    package var name: String
+    package var location: String
+
+    package init(name: String, location: String) {
+        self.name = name
+        self.location = location
+    }
+}
+
+/// A build project that build actions may name.
+package struct ProjectItem: Codable, Sendable {
+    package var name: String
+    package var buildspec: String?
+    package var timeoutSeconds: Int?
+    package var environment: [String: String]
+
+    package init(name: String, buildspec: String?, timeoutSeconds: Int?, environment: [String: String]) {
+        self.name = name
+        self.buildspec = buildspec
+        self.timeoutSeconds = timeoutSeconds
+        self.environment = environment
+    }
+}
+
+/// Figures about the store, in the order in which they are shown.
+package struct Figures: Codable, Sendable {
+    package var figures: [Figure]
+
+    package struct Figure: Codable, Sendable {
+        package var name: String
+        package var value: Int64
+        /// `bytes`, `count`, `permille`.
+        package var unit: String
+
+        package init(_ name: String, _ value: Int64, _ unit: String) {
+            self.name = name
+            self.value = value
+            self.unit = unit
+        }
+    }
+
+    package init(_ figures: [Figure]) { self.figures = figures }
+}
