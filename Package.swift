@@ -75,7 +75,9 @@ let package = Package(
 
         // Floor 3: the store's first customer.
         library("PipelineModel", [collections]),
-        library("PipelineEngine", ["ArtifactStore", "Catalog", "ObjectStorage", "PipelineModel", collections, log]),
+        library(
+            "PipelineEngine",
+            ["ArtifactStore", "Catalog", "KeyHierarchy", "ObjectStorage", "PipelineModel", collections, log]),
         library(
             "ActionProviders",
             [
