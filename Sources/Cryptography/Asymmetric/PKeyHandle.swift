@@ -1,0 +1,59 @@
+import COpenSSL
+
+/// Owns one `EVP_PKEY`.
+///
+/// `@unchecked Sendable`: the key is complete when the handle is made and only read afterwards; libcrypto documents
+/// concurrent use of one `EVP_PKEY` by several contexts as safe as long as nobody changes it, and its reference count is
+/// atomic.
+final class PKeyHandle: @unchecked Sendable {
+    let pointer: OpaquePointer
+
+    init(owning pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+
+    deinit { EVP_PKEY_free(pointer) }
+
+    /// Which of our kinds the key is, or nil.
+    var spec: AsymmetricSpec? {
+        if EVP_PKEY_is_a(pointer, "RSA") == 1 {
+            let bits = EVP_PKEY_get_bits(pointer)
+            return AsymmetricSpec.allCases.first { $0.rsaBits == bits }
+        }
+        if EVP_PKEY_is_a(pointer, "ED25519") == 1 { return .ed25519 }
+        guard EVP_PKEY_is_a(pointer, "EC") == 1 else { return nil }
+        var name = [CChar](repeating: 0, count: 80)
+        var length = 0
+        guard EVP_PKEY_get_group_name(pointer, &name, name.count, &length) == 1 else { return nil }
+        let group = String(decoding: name.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return AsymmetricSpec.allCases.first { $0.groupName == group }
+    }
+
+    /// Runs `body` with a context for this key that is freed afterwards.
+    func withContext<R>(_ operation: String, _ body: (OpaquePointer) throws -> R) throws -> R {
+        guard let context = EVP_PKEY_CTX_new_from_pkey(nil, pointer, nil) else {
+            throw CryptographyError.fromLibrary(operation)
+        }
+        defer { EVP_PKEY_CTX_free(context) }
+        return try body(context)
+    }
+}
+
+/// Throws libcrypto's reason unless `result` says success.
+func check(_ result: Int32, _ operation: String) throws {
+    guard result > 0 else { throw CryptographyError.fromLibrary(operation) }
+}
+
+extension HashAlgorithm {
+    /// libcrypto's static description of the hash.
+    var messageDigest: OpaquePointer? {
+        switch self {
+        case .md5: EVP_md5()
+        case .sha1: EVP_sha1()
+        case .sha224: EVP_sha224()
+        case .sha256: EVP_sha256()
+        case .sha384: EVP_sha384()
+        case .sha512: EVP_sha512()
+        }
+    }
+}
