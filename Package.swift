@@ -162,6 +162,7 @@ let package = Package(
         tests("AWSProtocol", ["AccessControl", "Cryptography", httpTypes]),
         tests("CodePipelineAPI", ["AccessControl", "AWSProtocol", "PipelineEngine", "PipelineModel", httpTypes]),
         tests("S3API", ["AccessControl", "AWSProtocol", "ObjectStorage", httpTypes]),
+        tests("STSAPI", ["AccessControl", "AWSProtocol", "Catalog", "Cryptography", httpTypes]),
         tests("Console", ["AWSProtocol", httpTypes]),
         tests(
             "CofferServer",
