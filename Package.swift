@@ -63,7 +63,7 @@ let package = Package(
         library("Catalog", [.product(name: "GRDB", package: "GRDB.swift"), log]),
 
         // Floor 2: the store.
-        library("KeyHierarchy", ["Catalog", "Cryptography", log, systemPackage]),
+        library("KeyHierarchy", ["Catalog", "CCofferShims", "Cryptography", log, systemPackage]),
         library(
             "ArtifactStore",
             [

@@ -1,4 +1,5 @@
 import COpenSSL
+import Synchronization
 
 /// AES-256-GCM (NIST SP 800-38D) with 12-byte nonces and 16-byte tags.
 public enum AES256GCM {
@@ -13,7 +14,8 @@ public enum AES256GCM {
     public static func seal(
         key: SecretBytes, nonce: [UInt8], additionalData: [UInt8], _ plaintext: UnsafeRawBufferPointer
     ) throws(CryptographyError) -> [UInt8] {
-        let context = try GCMContext()
+        let context = try GCMPool.take()
+        defer { GCMPool.giveBack(context) }
         var output = [UInt8](repeating: 0, count: plaintext.count + tagBytes)
         var failure: CryptographyError?
         output.withUnsafeMutableBytes { out in
@@ -41,7 +43,8 @@ public enum AES256GCM {
         guard sealed.count >= tagBytes else {
             throw .invalidLength(what: "ciphertext", expected: "at least \(tagBytes)", actual: sealed.count)
         }
-        let context = try GCMContext()
+        let context = try GCMPool.take()
+        defer { GCMPool.giveBack(context) }
         let count = sealed.count - tagBytes
         let body = UnsafeRawBufferPointer(rebasing: sealed[..<count])
         let tag = UnsafeRawBufferPointer(rebasing: sealed[count...])
@@ -60,6 +63,24 @@ public enum AES256GCM {
         }
         if let failure { throw failure }
         return plaintext
+    }
+}
+
+/// Contexts between one-shot calls: making one costs more than a short message.
+private enum GCMPool {
+    /// Sendable: the list is the only owner of a context while it is in it, and `take` hands it to one caller.
+    private struct Idle: @unchecked Sendable { var contexts: [GCMContext] = [] }
+    private static let idle = Mutex(Idle())
+
+    static func take() throws(CryptographyError) -> GCMContext {
+        if let context = idle.withLock({ $0.contexts.popLast() }) { return context }
+        return try GCMContext()
+    }
+
+    static func giveBack(_ context: GCMContext) {
+        // The boxed copy carries the only reference that is used from here on.
+        let returned = Idle(contexts: [context])
+        idle.withLock { if $0.contexts.count < 16 { $0.contexts += returned.contexts } }
     }
 }
 

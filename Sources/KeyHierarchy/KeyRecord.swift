@@ -1,0 +1,210 @@
+import Catalog
+import Cryptography
+import Foundation
+
+/// A document that decides about access: a KMS key with its policy, an alias, a grant.
+protocol KeyDocument: Codable, Sendable, Equatable {
+    /// The record's kind, part of its identity.
+    static var kind: String { get }
+    /// `ACCOUNT/REGION`.
+    var recordScope: String { get }
+    /// Unique in kind and scope.
+    var recordID: String { get }
+    /// What it belongs to, for listing; empty for nothing.
+    var recordParent: String { get }
+    /// A second thing to list by; empty for nothing.
+    var recordAux: String { get }
+}
+
+extension AccountRegion {
+    var recordScope: String { "\(account)/\(region)" }
+}
+
+/// Reads and writes records with their codes and the security journal.
+///
+/// A record's code covers its identity, its document and its journal sequence, and the sequence must be that of the latest
+/// journal entry for it. Restoring an old row, such as a revoked grant, is therefore noticed, and access fails closed.
+struct KeyRecords: Sendable {
+    private let rowKey: SecretBytes
+    private let journalKey: SecretBytes
+    private let now: @Sendable () -> Date
+
+    init(rowKey: SecretBytes, journalKey: SecretBytes, now: @escaping @Sendable () -> Date) {
+        self.rowKey = rowKey
+        self.journalKey = journalKey
+        self.now = now
+    }
+
+    func find<D: KeyDocument>(_ type: D.Type, scope: String, id: String, _ transaction: Transaction) throws -> D? {
+        let row = try transaction.row(
+            "SELECT * FROM key_record WHERE kind = ? AND scope = ? AND id = ?", D.kind, scope, id)
+        let last = try lastEntry(D.kind, scope, id, transaction)
+        guard let row else {
+            guard last == nil || last?.action == "delete" else { throw Self.tampered(D.kind, id, "it is missing") }
+            return nil
+        }
+        return try check(row, last, D.self)
+    }
+
+    /// Records in the order of their IDs, after `marker`.
+    func list<D: KeyDocument>(
+        _ type: D.Type, scope: String, after marker: String, limit: Int, _ transaction: Transaction
+    ) throws -> [D] {
+        try transaction.rows(
+            "SELECT * FROM key_record WHERE kind = ? AND scope = ? AND id > ? ORDER BY id LIMIT ?", D.kind, scope,
+            marker,
+            limit
+        ).map { try check($0, transaction, D.self) }
+    }
+
+    /// Records that belong to `parent`, in the order of their IDs.
+    func children<D: KeyDocument>(
+        _ type: D.Type, of parent: String, after marker: String = "", limit: Int = .max, _ transaction: Transaction
+    ) throws -> [D] {
+        try transaction.rows(
+            "SELECT * FROM key_record WHERE kind = ? AND parent = ? AND id > ? ORDER BY id LIMIT ?", D.kind, parent,
+            marker, Int64(limit)
+        ).map { try check($0, transaction, D.self) }
+    }
+
+    /// Records found by their second index.
+    func matching<D: KeyDocument>(
+        _ type: D.Type, aux: String, after marker: String = "", limit: Int = .max, _ transaction: Transaction
+    ) throws -> [D] {
+        try transaction.rows(
+            "SELECT * FROM key_record WHERE kind = ? AND aux = ? AND id > ? ORDER BY id LIMIT ?", D.kind, aux, marker,
+            Int64(limit)
+        ).map { try check($0, transaction, D.self) }
+    }
+
+    func count(kind: String, scope: String, _ transaction: Transaction) throws -> Int {
+        try transaction.row("SELECT COUNT(*) AS n FROM key_record WHERE kind = ? AND scope = ?", kind, scope)?.int("n")
+            ?? 0
+    }
+
+    func countChildren(kind: String, of parent: String, _ transaction: Transaction) throws -> Int {
+        try transaction.row("SELECT COUNT(*) AS n FROM key_record WHERE kind = ? AND parent = ?", kind, parent)?
+            .int("n") ?? 0
+    }
+
+    /// Inserts or replaces a record and journals the change under the name `action`.
+    func save<D: KeyDocument>(_ document: D, action: String, _ transaction: Transaction) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let text = String(decoding: try encoder.encode(document), as: UTF8.self)
+        let sequence = try journal(D.kind, document.recordScope, document.recordID, action, text, transaction)
+        let mac = code(D.kind, document.recordScope, document.recordID, text, sequence)
+        try transaction.execute(
+            """
+            INSERT INTO key_record (kind, scope, id, parent, aux, document, sequence, mac)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (kind, scope, id) DO UPDATE SET parent = excluded.parent, aux = excluded.aux,
+                document = excluded.document, sequence = excluded.sequence, mac = excluded.mac
+            """, D.kind, document.recordScope, document.recordID, document.recordParent, document.recordAux, text,
+            sequence, mac.bytes)
+    }
+
+    func delete<D: KeyDocument>(_ document: D, _ transaction: Transaction) throws {
+        _ = try journal(D.kind, document.recordScope, document.recordID, "delete", "", transaction)
+        try transaction.execute(
+            "DELETE FROM key_record WHERE kind = ? AND scope = ? AND id = ?", D.kind, document.recordScope,
+            document.recordID)
+    }
+
+    // MARK: Journal
+
+    private struct Entry {
+        let sequence: Int64
+        let action: String
+    }
+
+    private func lastEntry(_ kind: String, _ scope: String, _ id: String, _ transaction: Transaction) throws -> Entry? {
+        try transaction.row(
+            """
+            SELECT sequence, action FROM key_journal WHERE kind = ? AND scope = ? AND id = ?
+            ORDER BY sequence DESC LIMIT 1
+            """, kind, scope, id
+        ).map { Entry(sequence: try $0.int64("sequence"), action: try $0.string("action")) }
+    }
+
+    private func journal(
+        _ kind: String, _ scope: String, _ id: String, _ action: String, _ document: String, _ transaction: Transaction
+    ) throws -> Int64 {
+        let last = try transaction.row("SELECT sequence, chain FROM key_journal ORDER BY sequence DESC LIMIT 1")
+        let sequence = (try last?.int64("sequence") ?? 0) + 1
+        let at = Int64(now().timeIntervalSince1970 * 1000)
+        let digest = SHA256.digest(Array(document.utf8)).bytes
+        let chain = chainCode(
+            after: try last?.bytes("chain") ?? [], sequence: sequence, at: at, kind, scope, id, action, digest)
+        try transaction.execute(
+            """
+            INSERT INTO key_journal (sequence, at, kind, scope, id, action, digest, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """, sequence, at, kind, scope, id, action, digest, chain)
+        return sequence
+    }
+
+    private func chainCode(
+        after previous: [UInt8], sequence: Int64, at: Int64, _ kind: String, _ scope: String, _ id: String,
+        _ action: String, _ digest: [UInt8]
+    ) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.appendPrefixed(previous)
+        writer.append(UInt64(bitPattern: sequence))
+        writer.append(UInt64(bitPattern: at))
+        for field in [kind, scope, id, action] { writer.appendPrefixed(Array(field.utf8)) }
+        writer.append(digest)
+        return HMACSHA256.code(key: journalKey, writer.bytes).bytes
+    }
+
+    /// Walks the whole journal. Throws at the first entry that does not follow from the one before.
+    func verifyJournal(_ transaction: Transaction) throws -> Int {
+        var previous: [UInt8] = []
+        var count = 0
+        try transaction.forEach("SELECT * FROM key_journal ORDER BY sequence") { row in
+            count += 1
+            let expected = chainCode(
+                after: previous, sequence: try row.int64("sequence"), at: try row.int64("at"), try row.string("kind"),
+                try row.string("scope"), try row.string("id"), try row.string("action"), try row.bytes("digest"))
+            guard try row.int64("sequence") == count, constantTimeEqual(expected, try row.bytes("chain")) else {
+                throw Self.tampered("journal", "\(count)", "it does not follow from the entry before")
+            }
+            previous = expected
+        }
+        return count
+    }
+
+    // MARK: Codes
+
+    private func code(_ kind: String, _ scope: String, _ id: String, _ document: String, _ sequence: Int64)
+        -> SHA256Digest
+    {
+        var writer = ByteWriter()
+        for field in [kind, scope, id, document] { writer.appendPrefixed(Array(field.utf8)) }
+        writer.append(UInt64(bitPattern: sequence))
+        return HMACSHA256.code(key: rowKey, writer.bytes)
+    }
+
+    private func check<D: KeyDocument>(_ row: Row, _ transaction: Transaction, _ type: D.Type) throws -> D {
+        try check(row, lastEntry(D.kind, row.string("scope"), row.string("id"), transaction), type)
+    }
+
+    private func check<D: KeyDocument>(_ row: Row, _ last: Entry?, _ type: D.Type) throws -> D {
+        let id = try row.string("id")
+        let scope = try row.string("scope")
+        let text = try row.string("document")
+        let sequence = try row.int64("sequence")
+        guard constantTimeEqual(code(D.kind, scope, id, text, sequence).bytes, try row.bytes("mac")) else {
+            throw Self.tampered(D.kind, id, "its authentication code does not match")
+        }
+        guard last?.sequence == sequence else { throw Self.tampered(D.kind, id, "it is not the latest version") }
+        let document = try JSONDecoder().decode(D.self, from: Data(text.utf8))
+        guard document.recordParent == (try row.string("parent")), document.recordAux == (try row.string("aux")) else {
+            throw Self.tampered(D.kind, id, "its index columns do not match it")
+        }
+        return document
+    }
+
+    static func tampered(_ kind: String, _ id: String, _ how: String) -> KeyError {
+        KeyError(.tampered, "The stored \(kind) \(id) was altered: \(how). Access is refused.")
+    }
+}
