@@ -93,7 +93,7 @@ let package = Package(
         // Floor 5: fronts, one folder a service.
         library(
             "CodePipelineAPI", path: "Sources/ServiceAPIs/CodePipeline",
-            ["AccessControl", "AWSProtocol", "PipelineEngine", "PipelineModel", httpTypes]),
+            ["AccessControl", "AWSProtocol", "KeyHierarchy", "PipelineEngine", "PipelineModel", httpTypes]),
         library(
             "S3API", path: "Sources/ServiceAPIs/S3",
             [

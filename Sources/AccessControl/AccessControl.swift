@@ -1,6 +1,7 @@
 public import Catalog
 import Cryptography
 public import Foundation
+public import KeyHierarchy
 import Synchronization
 
 /// Accounts, access keys and temporary credentials: who a signature belongs to, and what they may do.
@@ -19,6 +20,11 @@ public final class AccessControl: Sendable {
         self.catalog = catalog
         self.sealer = sealer
         self.now = now
+    }
+
+    /// Opens access control with secrets sealed under the installation's key ring.
+    public convenience init(catalog: Catalog, keys: KeyHierarchy, now: @escaping @Sendable () -> Date = { Date() }) {
+        self.init(catalog: catalog, sealer: KeyringSealer(keys: keys), now: now)
     }
 
     // MARK: Accounts

@@ -7,15 +7,15 @@ extension CodePipelineShapes {
     /// Represents information about the version (or revision) of an action.
     public struct ActionRevision: Codable, Sendable, Hashable {
         /// The system-generated unique ID that identifies the revision number of the action. Length 1…1500.
-        public var revisionId: String
+        public var revisionId: String?
         /// The unique identifier of the change that set the state to this revision (for example, a deployment ID or
         /// timestamp). Length 1…100.
-        public var revisionChangeId: String
+        public var revisionChangeId: String?
         /// The date and time when the most recent version of the action was created, in timestamp format.
-        public var created: Date
+        public var created: Date?
 
         /// Makes the shape from its members.
-        public init(revisionId: String, revisionChangeId: String, created: Date) {
+        public init(revisionId: String? = nil, revisionChangeId: String? = nil, created: Date? = nil) {
             self.revisionId = revisionId
             self.revisionChangeId = revisionChangeId
             self.created = created
@@ -196,6 +196,44 @@ extension CodePipelineShapes {
         public var resourceArn: String
         /// The list of keys for the tags to be removed from the resource.
         public var tagKeys: [String]
+    }
+
+    /// The shape `OverrideStageConditionInput`.
+    public struct OverrideStageConditionInput: Decodable, Sendable, Hashable {
+        /// The name of the pipeline with the stage that will override the condition. Length 1…100. Pattern
+        /// `[A-Za-z0-9.@\-_]+`.
+        public var pipelineName: String
+        /// The name of the stage for the override. Length 1…100. Pattern `[A-Za-z0-9.@\-_]+`.
+        public var stageName: String
+        /// The ID of the pipeline execution for the override. Pattern
+        /// `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`.
+        public var pipelineExecutionId: String
+        /// The type of condition to override for the stage, such as entry conditions, failure conditions, or success
+        /// conditions. One of `BEFORE_ENTRY`, `ON_SUCCESS`.
+        public var conditionType: String
+    }
+
+    /// The shape `ListDeployActionExecutionTargetsInput`.
+    public struct ListDeployActionExecutionTargetsInput: Decodable, Sendable, Hashable {
+        /// The name of the pipeline with the deploy action. Length 1…100. Pattern `[A-Za-z0-9.@\-_]+`.
+        public var pipelineName: String?
+        /// The execution ID for the deploy action.
+        public var actionExecutionId: String
+        /// Filters the targets for a specified deploy action.
+        public var filters: [TargetFilter]?
+        /// The maximum number of results to return in a single call. Value 1…100.
+        public var maxResults: Int?
+        /// An identifier that was returned from the previous list action types call, which can be used to return the
+        /// next set of action types in the list. Length 1…2048.
+        public var nextToken: String?
+    }
+
+    /// Filters the list of targets.
+    public struct TargetFilter: Decodable, Sendable, Hashable {
+        /// The name on which to filter. One of `TARGET_STATUS`.
+        public var name: String?
+        /// The values on which to filter.
+        public var values: [String]?
     }
 
     /// Represents the input of a GetPipeline action.

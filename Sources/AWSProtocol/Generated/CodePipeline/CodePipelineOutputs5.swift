@@ -56,6 +56,90 @@ extension CodePipelineShapes {
         }
     }
 
+    /// The shape `ListDeployActionExecutionTargetsOutput`.
+    public struct ListDeployActionExecutionTargetsOutput: Encodable, Sendable, Hashable {
+        /// The targets for the deploy action.
+        public var targets: [DeployActionExecutionTarget]?
+        /// An identifier that was returned from the previous list action types call, which can be used to return the
+        /// next set of action types in the list. Length 1…2048.
+        public var nextToken: String?
+
+        /// Makes the shape from its members.
+        public init(targets: [DeployActionExecutionTarget]? = nil, nextToken: String? = nil) {
+            self.targets = targets
+            self.nextToken = nextToken
+        }
+    }
+
+    /// The target for the deploy action.
+    public struct DeployActionExecutionTarget: Encodable, Sendable, Hashable {
+        /// The ID of the target for the deploy action.
+        public var targetId: String?
+        /// The type of target for the deploy action.
+        public var targetType: String?
+        /// The status of the deploy action.
+        public var status: String?
+        /// The start time for the deploy action.
+        public var startTime: Date?
+        /// The end time for the deploy action.
+        public var endTime: Date?
+        /// The lifecycle events for the deploy action.
+        public var events: [DeployTargetEvent]?
+
+        /// Makes the shape from its members.
+        public init(
+            targetId: String? = nil, targetType: String? = nil, status: String? = nil, startTime: Date? = nil,
+            endTime: Date? = nil, events: [DeployTargetEvent]? = nil
+        ) {
+            self.targetId = targetId
+            self.targetType = targetType
+            self.status = status
+            self.startTime = startTime
+            self.endTime = endTime
+            self.events = events
+        }
+    }
+
+    /// A lifecycle event for the deploy action.
+    public struct DeployTargetEvent: Encodable, Sendable, Hashable {
+        /// The name of the event for the deploy action.
+        public var name: String?
+        /// The status of the event for the deploy action.
+        public var status: String?
+        /// The start time for the event for the deploy action.
+        public var startTime: Date?
+        /// The end time for the event for the deploy action.
+        public var endTime: Date?
+        /// The context for the event for the deploy action.
+        public var context: DeployTargetEventContext?
+
+        /// Makes the shape from its members.
+        public init(
+            name: String? = nil, status: String? = nil, startTime: Date? = nil, endTime: Date? = nil,
+            context: DeployTargetEventContext? = nil
+        ) {
+            self.name = name
+            self.status = status
+            self.startTime = startTime
+            self.endTime = endTime
+            self.context = context
+        }
+    }
+
+    /// The context for the event for the deploy action.
+    public struct DeployTargetEventContext: Encodable, Sendable, Hashable {
+        /// The command ID for the event for the deploy action.
+        public var ssmCommandId: String?
+        /// The context message for the event for the deploy action.
+        public var message: String?
+
+        /// Makes the shape from its members.
+        public init(ssmCommandId: String? = nil, message: String? = nil) {
+            self.ssmCommandId = ssmCommandId
+            self.message = message
+        }
+    }
+
     /// The shape `ListRuleTypesOutput`.
     public struct ListRuleTypesOutput: Encodable, Sendable, Hashable {
         /// Lists the rules that are configured for the condition.
@@ -267,87 +351,6 @@ extension CodePipelineShapes {
         public init(jsonPath: String? = nil, matchEquals: String? = nil) {
             self.jsonPath = jsonPath
             self.matchEquals = matchEquals
-        }
-    }
-
-    /// The authentication applied to incoming webhook trigger requests.
-    public struct WebhookAuthConfiguration: Encodable, Sendable, Hashable {
-        /// The property used to configure acceptance of webhooks in an IP address range. Length 1…100.
-        public var allowedIPRange: String?
-        /// The property used to configure GitHub authentication. Length 1…100.
-        public var secretToken: String?
-
-        enum CodingKeys: String, CodingKey {
-            case allowedIPRange = "AllowedIPRange"
-            case secretToken = "SecretToken"
-        }
-
-        /// Makes the shape from its members.
-        public init(allowedIPRange: String? = nil, secretToken: String? = nil) {
-            self.allowedIPRange = allowedIPRange
-            self.secretToken = secretToken
-        }
-    }
-
-    /// The shape `ListRuleExecutionsOutput`.
-    public struct ListRuleExecutionsOutput: Encodable, Sendable, Hashable {
-        /// Details about the output for listing rule executions.
-        public var ruleExecutionDetails: [RuleExecutionDetail]?
-        /// A token that can be used in the next ListRuleExecutions call. Length 1…2048.
-        public var nextToken: String?
-
-        /// Makes the shape from its members.
-        public init(ruleExecutionDetails: [RuleExecutionDetail]? = nil, nextToken: String? = nil) {
-            self.ruleExecutionDetails = ruleExecutionDetails
-            self.nextToken = nextToken
-        }
-    }
-
-    /// The details of the runs for a rule and the results produced on an artifact as it passes through stages in the
-    /// pipeline.
-    public struct RuleExecutionDetail: Encodable, Sendable, Hashable {
-        /// The ID of the pipeline execution in the stage where the rule was run. Pattern
-        /// `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`.
-        public var pipelineExecutionId: String?
-        /// The ID of the run for the rule. Length 1…200.
-        public var ruleExecutionId: String?
-        /// The version number of the pipeline with the stage where the rule was run. Value 1….
-        public var pipelineVersion: Int?
-        /// The name of the stage where the rule was run. Length 1…100. Pattern `[A-Za-z0-9.@\-_]+`.
-        public var stageName: String?
-        /// The name of the rule that was run in the stage. Length 1…100. Pattern `[A-Za-z0-9.@\-_]+`.
-        public var ruleName: String?
-        /// The start time of the rule execution.
-        public var startTime: Date?
-        /// The date and time of the last change to the rule execution, in timestamp format.
-        public var lastUpdateTime: Date?
-        /// The ARN of the user who changed the rule execution details.
-        public var updatedBy: String?
-        /// The status of the rule execution. One of `InProgress`, `Abandoned`, `Succeeded`, `Failed`.
-        public var status: String?
-        /// Input details for the rule execution, such as role ARN, Region, and input artifacts.
-        public var input: RuleExecutionInput?
-        /// Output details for the rule execution, such as the rule execution result.
-        public var output: RuleExecutionOutput?
-
-        /// Makes the shape from its members.
-        public init(
-            pipelineExecutionId: String? = nil, ruleExecutionId: String? = nil, pipelineVersion: Int? = nil,
-            stageName: String? = nil, ruleName: String? = nil, startTime: Date? = nil, lastUpdateTime: Date? = nil,
-            updatedBy: String? = nil, status: String? = nil, input: RuleExecutionInput? = nil,
-            output: RuleExecutionOutput? = nil
-        ) {
-            self.pipelineExecutionId = pipelineExecutionId
-            self.ruleExecutionId = ruleExecutionId
-            self.pipelineVersion = pipelineVersion
-            self.stageName = stageName
-            self.ruleName = ruleName
-            self.startTime = startTime
-            self.lastUpdateTime = lastUpdateTime
-            self.updatedBy = updatedBy
-            self.status = status
-            self.input = input
-            self.output = output
         }
     }
 }
