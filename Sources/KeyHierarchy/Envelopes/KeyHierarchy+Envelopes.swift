@@ -1,0 +1,129 @@
+import Cryptography
+public import Foundation
+
+extension KeyHierarchy {
+    /// A fresh artifact data key and its envelope for one recipient.
+    ///
+    /// - Parameters:
+    ///   - artifactID: sixteen bytes that name the artifact version for ever.
+    ///   - context: the encryption context of the wrap, for example the object's ARN.
+    public func createEnvelope(
+        artifactID: [UInt8], for reference: KMSKeyReference, context: [String: String]
+    ) async throws -> (dataKey: ArtifactDataKey, envelope: [UInt8]) {
+        guard artifactID.count == 16 else {
+            throw KeyError(.validation, "An artifact ID has sixteen bytes, not \(artifactID.count).")
+        }
+        let secret = SecretBytes.random(count: 32)
+        var envelope = ArtifactKeyEnvelope(artifactID: artifactID, generation: 1)
+        envelope.recipients = [try await wrap(secret, reference, context, notAfter: nil, grantID: nil)]
+        let key = ArtifactDataKey(key: secret, generation: 1, keyARN: reference.keyARN)
+        return (key, envelope.encode(secret))
+    }
+
+    /// Opens an envelope with the first recipient key that can be used now, or with `keyARN` only.
+    ///
+    /// Throws the last key's refusal when none opens it (`disabled`, `invalidState`, `accessDenied` when all entries are
+    /// past their time), and `KeyFormatError` when the envelope was altered.
+    public func openEnvelope(_ bytes: [UInt8], using keyARN: String? = nil) async throws -> ArtifactDataKey {
+        let envelope = try ArtifactKeyEnvelope(parsing: bytes)
+        let time = now()
+        var refusal: any Error = KeyError(
+            .accessDenied, "No recipient of the artifact is \(keyARN ?? "within its time").")
+        for recipient in envelope.recipients where keyARN == nil || recipient.keyARN == keyARN {
+            if let end = recipient.notAfter, end <= time { continue }
+            do {
+                let key = try await referencedKey(recipient.keyARN)
+                let secret = try await decrypt(
+                    Self.parse(recipient.blob), with: key, context: recipient.context)
+                try envelope.verify(bytes, secret)
+                return ArtifactDataKey(key: secret, generation: envelope.generation, keyARN: recipient.keyARN)
+            } catch let error as KeyError {
+                refusal = error
+            }
+        }
+        throw refusal
+    }
+
+    /// Shares: wraps the data key for one more recipient. About 300 bytes; nothing of the artifact is touched.
+    public func addRecipient(
+        to bytes: [UInt8], _ reference: KMSKeyReference, context: [String: String], notAfter: Date? = nil,
+        grantID: String? = nil
+    ) async throws -> [UInt8] {
+        let opened = try await openEnvelope(bytes)
+        var envelope = try ArtifactKeyEnvelope(parsing: bytes)
+        guard envelope.recipients.count < ArtifactKeyEnvelope.recipientsMax else {
+            throw KeyError(.limitExceeded, "An artifact has at most \(ArtifactKeyEnvelope.recipientsMax) recipients.")
+        }
+        envelope.recipients.removeAll { $0.keyARN == reference.keyARN && $0.context == context }
+        envelope.recipients.append(
+            try await wrap(opened.key, reference, context, notAfter: notAfter, grantID: grantID))
+        return envelope.encode(opened.key)
+    }
+
+    /// Revokes at the first depth: drops a recipient, so that no later read can use its key.
+    public func removeRecipient(from bytes: [UInt8], keyARN: String) async throws -> [UInt8] {
+        let opened = try await openEnvelope(bytes)
+        var envelope = try ArtifactKeyEnvelope(parsing: bytes)
+        let before = envelope.recipients.count
+        envelope.recipients.removeAll { $0.keyARN == keyARN }
+        guard envelope.recipients.count < before else {
+            throw KeyError(.notFound, "\(keyARN) is not a recipient of the artifact.")
+        }
+        guard !envelope.recipients.isEmpty else {
+            throw KeyError(.validation, "The last recipient cannot be removed; delete the artifact instead.")
+        }
+        return envelope.encode(opened.key)
+    }
+
+    /// Wraps the data key anew under the current material of every recipient key; after a key's rotation.
+    public func rewrapEnvelope(_ bytes: [UInt8]) async throws -> [UInt8] {
+        let opened = try await openEnvelope(bytes)
+        var envelope = try ArtifactKeyEnvelope(parsing: bytes)
+        for (index, recipient) in envelope.recipients.enumerated() {
+            let key = try await referencedKey(recipient.keyARN)
+            let blob = try await encrypt(opened.key, under: key, context: recipient.context)
+            envelope.recipients[index] = ArtifactKeyEnvelope.Recipient(
+                keyARN: recipient.keyARN, context: recipient.context, blob: blob, created: recipient.created,
+                notAfter: recipient.notAfter, grantID: recipient.grantID)
+        }
+        return envelope.encode(opened.key)
+    }
+
+    /// Revokes at the second depth: a new data key for the same recipients. The caller seals the manifest anew under it.
+    public func rekeyEnvelope(_ bytes: [UInt8]) async throws -> (
+        old: ArtifactDataKey, new: ArtifactDataKey, envelope: [UInt8]
+    ) {
+        let old = try await openEnvelope(bytes)
+        let before = try ArtifactKeyEnvelope(parsing: bytes)
+        let secret = SecretBytes.random(count: 32)
+        var envelope = ArtifactKeyEnvelope(artifactID: before.artifactID, generation: before.generation + 1)
+        for recipient in before.recipients {
+            let key = try await referencedKey(recipient.keyARN)
+            envelope.recipients.append(
+                ArtifactKeyEnvelope.Recipient(
+                    keyARN: recipient.keyARN, context: recipient.context,
+                    blob: try await encrypt(secret, under: key, context: recipient.context), created: recipient.created,
+                    notAfter: recipient.notAfter, grantID: recipient.grantID))
+        }
+        let new = ArtifactDataKey(key: secret, generation: envelope.generation, keyARN: old.keyARN)
+        return (old, new, envelope.encode(secret))
+    }
+
+    private func wrap(
+        _ secret: SecretBytes, _ reference: KMSKeyReference, _ context: [String: String], notAfter: Date?,
+        grantID: String?
+    ) async throws -> ArtifactKeyEnvelope.Recipient {
+        let key = try await key(reference.scope, reference.keyID)
+        return ArtifactKeyEnvelope.Recipient(
+            keyARN: key.arn, context: context, blob: try await encrypt(secret, under: key, context: context),
+            created: now(), notAfter: notAfter, grantID: grantID)
+    }
+
+    private func referencedKey(_ arn: String) async throws -> KMSKey {
+        let identifier = try KeyIdentifier(parsing: arn, in: AccountRegion(account: "", region: ""))
+        guard case .key(let keyID) = identifier.resource else {
+            throw KeyError(.invalidARN, "\(arn) is not the ARN of a key.")
+        }
+        return try await key(identifier.scope, keyID)
+    }
+}
