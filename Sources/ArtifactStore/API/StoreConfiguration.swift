@@ -1,0 +1,44 @@
+public import SystemPackage
+
+/// How a store works. Everything has a sensible default.
+public struct StoreConfiguration: Sendable {
+    /// How far deduplication reaches, keys.md "Dedup domains".
+    public enum Scope: String, Sendable, CaseIterable {
+        /// Everything protected by one key in one account and region (the default).
+        case key
+        /// Everything of one account in one region.
+        case account
+        /// One repository (pipeline).
+        case pipeline
+        /// One artifact.
+        case artifact
+    }
+
+    /// Directory for the chunk index and, with the default backend, the packs.
+    public var directory: FilePath
+    /// How far deduplication reaches.
+    public var scope: Scope = .key
+    /// Threads that read, compress and encrypt; nil: one per core.
+    public var threads: Int?
+    /// Deflate level, 1…9; igzip is used at level 1 where installed.
+    public var compressionLevel: Int = 1
+    /// Data packs are sealed at this size in bytes.
+    public var dataPackBytes: Int = 32 << 20
+    /// Packs of trees and manifests are sealed at this size in bytes.
+    public var metaPackBytes: Int = 8 << 20
+    /// Data packs that are filled side by side, records being assigned at random.
+    public var openDataPacks: Int = 2
+    /// A commit that adds fewer stored bytes goes into the database transaction itself.
+    public var inlineCommitBytes: Int = 64 << 10
+    /// How long a deleted version can be brought back, in seconds.
+    public var undeleteSeconds: Int = 24 * 3600
+    /// How long an ingest may take from its beginning to its publication, in seconds.
+    public var leaseSeconds: Int = 24 * 3600
+    /// Cut at the boundaries of archive members, so that volatile headers do not spoil sharing.
+    public var cutsContainers: Bool = true
+    /// Chunk index entries kept in memory before they are written out as a sorted run.
+    public var indexTailEntries: Int = 262_144
+
+    /// A configuration with defaults for everything but the directory.
+    public init(directory: FilePath) { self.directory = directory }
+}

@@ -1,0 +1,97 @@
+public import Cryptography
+public import Foundation
+public import KeyHierarchy
+
+/// What a publisher says about the version it publishes.
+public struct VersionDraft: Sendable {
+    /// Whose the version is.
+    public var scope: AccountRegion
+    /// The pipeline's name, or whatever groups artifacts: `web`.
+    public var repository: String
+    /// The artifact's name within the repository: `app`.
+    public var artifact: String
+    /// The id of the pipeline execution that made it.
+    public var execution: String?
+    /// The execution's running number.
+    public var executionNumber: Int?
+    /// The stage that made it.
+    public var stage: String?
+    /// The action that made it.
+    public var action: String?
+    /// The id of the action's execution.
+    public var actionExecution: String?
+    /// Who published it: an ARN or a name.
+    public var createdBy: String
+    /// Tags to move to the new version in the publishing transaction.
+    public var tags: [String]
+    /// Free text by name: source revision, content type and the like.
+    public var attributes: [String: String]
+
+    /// A draft; what is left out is unknown.
+    public init(
+        scope: AccountRegion, repository: String, artifact: String, execution: String? = nil,
+        executionNumber: Int? = nil,
+        stage: String? = nil, action: String? = nil, actionExecution: String? = nil, createdBy: String,
+        tags: [String] = [], attributes: [String: String] = [:]
+    ) {
+        self.scope = scope
+        self.repository = repository
+        self.artifact = artifact
+        self.execution = execution
+        self.executionNumber = executionNumber
+        self.stage = stage
+        self.action = action
+        self.actionExecution = actionExecution
+        self.createdBy = createdBy
+        self.tags = tags
+        self.attributes = attributes
+    }
+}
+
+/// One stored version of an artifact: published once, never changed.
+public struct Version: Sendable {
+    /// What the root of a version is.
+    public enum RootKind: String, Sendable, Codable {
+        /// A directory.
+        case tree
+        /// One run of bytes, such as an uploaded ZIP.
+        case blob
+    }
+
+    /// How the version looks as one ZIP object.
+    public struct Presentation: Sendable, Hashable {
+        /// Length of the ZIP (of the blob itself for a blob) in bytes.
+        public let byteCount: Int64
+        /// Opaque entity tag, without quotes.
+        public let etag: String
+        /// Counts up when the same content had to be encoded anew; part of the tag.
+        public let number: Int
+    }
+
+    /// The version's name.
+    public let id: VersionID
+    /// Running number within repository and artifact, from 1.
+    public let number: Int
+    /// What the publisher said.
+    public let draft: VersionDraft
+    /// The id of the key that protects it.
+    public let keyID: String
+    /// The ARN of the key that protects it.
+    public let keyARN: String
+    /// Directory or bytes.
+    public let rootKind: RootKind
+    /// SHA-256 of the bytes of a blob; the root of the Merkle tree of a directory.
+    public let contentID: SHA256Digest
+    /// Bytes of all files, before deduplication and compression.
+    public let logicalBytes: Int64
+    /// Bytes that publishing this version added to the storage.
+    public let newStoredBytes: Int64
+    /// Files, symlinks included, directories not; 1 for a blob.
+    public let fileCount: Int
+    /// When it was published.
+    public let createdAt: Date
+    /// When it was deleted; it can be brought back until the undelete window ends.
+    public let deletedAt: Date?
+    /// The ZIP view.
+    public let zip: Presentation
+}

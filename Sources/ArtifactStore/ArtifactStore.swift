@@ -1,0 +1,168 @@
+public import Catalog
+import Cryptography
+public import Foundation
+public import KeyHierarchy
+import Synchronization
+import SystemPackage
+
+/// The content-addressed, encrypted store of artifact versions.
+///
+/// Content is ingested under a lease, deduplicated within a domain, compressed, encrypted and appended to packs; one
+/// database transaction publishes it as a version, which never changes. Every read is authenticated: a reader gets the
+/// published bytes or an integrity error. One process opens a store at a time.
+public final class ArtifactStore: Sendable {
+    /// How the store works.
+    public let configuration: StoreConfiguration
+    let catalog: Catalog
+    let keys: any StoreKeys
+    let pool: WorkPool
+    let workers: WorkerPool
+    let packs: PackStore
+    let reader: RecordReader
+    let flushes: FlushGroup
+    let leases: Leases
+    let storageKeys: StorageKeyRing
+    let now: @Sendable () -> Date
+    let journalGate = JournalGate()
+    private let domains = Mutex<[DomainName: DomainContext]>([:])
+    private let cutters = Mutex<[DomainName: any StreamCutter]>([:])
+
+    private struct DomainName: Hashable {
+        var id: [UInt8]
+        var epoch: UInt32
+    }
+
+    /// Opens the store, or makes it: undoes what a crash left half done and reads what the index lacks.
+    ///
+    /// - Parameters:
+    ///   - catalog: opened with `StoreSchema.migrations` among its migrations.
+    ///   - backend: where packs live; nil: `packs` in the configured directory.
+    ///   - now: the clock.
+    /// - Throws: `StoreError`, `CatalogError`, and what the keys throw while they are sealed.
+    public init(
+        configuration: StoreConfiguration, catalog: Catalog, keys: any StoreKeys, backend: (any BlobBackend)? = nil,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) async throws {
+        self.configuration = configuration
+        self.catalog = catalog
+        self.keys = keys
+        self.now = now
+        pool = WorkPool(threads: configuration.threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        workers = WorkerPool(level: configuration.compressionLevel)
+        let current = try await keys.currentStorageKey()
+        storageKeys = StorageKeyRing(keys: keys, current: current)
+        let used = try await catalog.read {
+            try $0.rows("SELECT DISTINCT storage_key FROM store_packs").map { UInt32(try $0.int64("storage_key")) }
+        }
+        for version in used { _ = try await storageKeys.key(version: version) }
+        let ring = storageKeys
+        packs = try await pool.run {
+            let backend =
+                try backend ?? LocalDirectoryBackend(directory: configuration.directory.appending("packs"))
+            let index = try ChunkIndex(
+                directory: configuration.directory.appending("index").string,
+                tailMaximum: configuration.indexTailEntries)
+            return PackStore(
+                configuration: configuration, backend: backend, index: index, storageKey: current, ring: ring)
+        }
+        reader = RecordReader(packs: packs, workers: workers)
+        flushes = FlushGroup(packs: packs, pool: pool)
+        let epoch = try await catalog.read { try $0.storeState("epoch") }
+        leases = Leases(epoch: epoch)
+        try await Recovery(catalog: catalog, packs: packs, pool: pool, ring: ring).run()
+    }
+
+    /// Writes out what is only in memory, so that the next start has less to read. Nothing acknowledged depends on it.
+    public func close() async throws {
+        try await moveJournal(force: true)
+        let packs = packs
+        try await pool.run { try packs.flushIndexIfNeeded(force: true) }
+    }
+
+    /// Begins an ingest under a lease, for content that `keyID` (id, ARN or alias; nil: the default key) will protect.
+    ///
+    /// - Parameters:
+    ///   - repository: needed where deduplication is limited to a pipeline or artifact.
+    ///   - artifact: needed where deduplication is limited to an artifact.
+    public func beginIngest(
+        scope: AccountRegion, keyID: String? = nil, repository: String? = nil, artifact: String? = nil
+    ) async throws -> Ingest {
+        let key = try await keys.resolve(keyID, in: scope)
+        let domainScope: StoreDomainScope
+        switch configuration.scope {
+        case .key: domainScope = .key(key, scope)
+        case .account: domainScope = .account(scope)
+        case .pipeline: domainScope = .pipeline(repository ?? "", key, scope)
+        case .artifact: domainScope = .artifact("\(repository ?? "")/\(artifact ?? "")", key, scope)
+        }
+        let domain = context(try await keys.domain(for: domainScope))
+        let lease = leases.begin(expires: now().addingTimeInterval(Double(configuration.leaseSeconds)))
+        let session = IngestSession(
+            packs: packs, pool: pool, workers: workers, domain: domain, cutter: cutter(domain),
+            configuration: configuration)
+        return Ingest(scope: scope, key: key, session: session, lease: lease)
+    }
+
+    private func context(_ domain: StoreDomain) -> DomainContext {
+        domains.withLock { known in
+            let name = DomainName(id: domain.id, epoch: domain.epoch)
+            if let found = known[name] { return found }
+            let made = DomainContext(domain)
+            known[name] = made
+            return made
+        }
+    }
+
+    /// The domain that a version was written in. Asks the keys each time: a disabled key ends reading at once.
+    func domain(id: [UInt8], epoch: UInt32) async throws -> DomainContext {
+        context(try await keys.domain(id: id, epoch: epoch))
+    }
+
+    private func cutter(_ domain: DomainContext) -> any StreamCutter {
+        cutters.withLock { known in
+            let name = DomainName(id: domain.id, epoch: domain.epoch)
+            if let found = known[name] { return found }
+            let made = GearCutter(cutKey: domain.cutKey)
+            known[name] = made
+            return made
+        }
+    }
+}
+
+/// Storage keys by version, fetched once.
+final class StorageKeyRing: Sendable {
+    private let keys: any StoreKeys
+    let current: (version: UInt32, key: SecretBytes)
+    private let known: Mutex<[UInt32: SecretBytes]>
+
+    init(keys: any StoreKeys, current: (version: UInt32, key: SecretBytes)) {
+        self.keys = keys
+        self.current = current
+        known = Mutex([current.version: current.key])
+    }
+
+    func key(version: UInt32) async throws -> SecretBytes {
+        if let found = known.withLock({ $0[version] }) { return found }
+        let key = try await keys.storageKey(version: version)
+        known.withLock { $0[version] = key }
+        return key
+    }
+
+    /// A key that was fetched before.
+    func fetched(version: UInt32) throws -> SecretBytes {
+        guard let key = known.withLock({ $0[version] }) else {
+            throw FormatError("storage key \(version) is not available")
+        }
+        return key
+    }
+}
+
+extension Transaction {
+    /// A number of the store's own, such as the epoch.
+    func storeState(_ name: String) throws -> Int64 {
+        guard let row = try row("SELECT value FROM store_state WHERE name = ?", name) else {
+            throw FormatError("the store's table of numbers lacks \(name)")
+        }
+        return try row.int64("value")
+    }
+}

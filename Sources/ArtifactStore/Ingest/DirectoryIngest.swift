@@ -1,0 +1,128 @@
+import Cryptography
+import Glibc
+import Synchronization
+
+/// What a walk has found so far.
+struct IngestTotals: Sendable {
+    var files = 0
+    var bytes: Int64 = 0
+}
+
+/// Walks a directory, storing files side by side and building trees from the leaves up. One directory's entries at a time
+/// are in memory on each path from the root, not the whole walk.
+final class DirectoryIngest: Sendable {
+    private let session: IngestSession
+    private let include: (@Sendable (_ path: String, _ isDirectory: Bool) -> Bool)?
+    private let totals = Mutex(IngestTotals())
+
+    init(_ session: IngestSession, include: (@Sendable (_ path: String, _ isDirectory: Bool) -> Bool)?) {
+        self.session = session
+        self.include = include
+    }
+
+    var counted: IngestTotals { totals.withLock { $0 } }
+
+    func run(_ path: String) throws -> DirectoryContent {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw IngestSession.failure("open directory", path) }
+        return try directory(Descriptor(descriptor), path: "")
+    }
+
+    private final class Descriptor: Sendable {
+        let value: Int32
+        init(_ value: Int32) { self.value = value }
+        deinit { close(value) }
+    }
+
+    private func directory(_ descriptor: Descriptor, path: String) throws -> DirectoryContent {
+        let names = try Self.names(in: descriptor.value, path: path).sorted { $0.lexicographicallyPrecedes($1) }
+        let entries = Mutex([TreeEntry?](repeating: nil, count: names.count))
+        try session.pool.forEach(names.count) { [self] index in
+            let entry = try entry(names[index], in: descriptor, path: path)
+            entries.withLock { $0[index] = entry }
+        }
+        let found = entries.withLock { $0.compactMap { $0 } }
+        return try TreeBuilder.store(found, session)
+    }
+
+    private func entry(_ name: [UInt8], in parent: Descriptor, path: String) throws -> TreeEntry? {
+        let text = String(decoding: name, as: UTF8.self)
+        let full = path.isEmpty ? text : path + "/" + text
+        let cName = name.map { CChar(bitPattern: $0) } + [0]
+        var status = stat()
+        guard fstatat(parent.value, cName, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            throw IngestSession.failure("examine", full)
+        }
+        let mode = UInt32(status.st_mode) & 0o777
+        switch status.st_mode & S_IFMT {
+        case S_IFREG:
+            guard include?(full, false) ?? true else { return nil }
+            let file = openat(parent.value, cName, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+            guard file >= 0 else { throw IngestSession.failure("open", full) }
+            defer { close(file) }
+            let content = try session.ingest(descriptor: file, size: Int(status.st_size), path: full)
+            totals.withLock { totals in
+                totals.files += 1
+                totals.bytes += content.byteCount
+            }
+            return TreeEntry(name: name, mode: mode, content: .file(content))
+        case S_IFDIR:
+            guard include?(full, true) ?? true else { return nil }
+            let child = openat(parent.value, cName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard child >= 0 else { throw IngestSession.failure("open directory", full) }
+            return TreeEntry(
+                name: name, mode: mode, content: .directory(try directory(Descriptor(child), path: full)))
+        case S_IFLNK:
+            guard include?(full, false) ?? true else { return nil }
+            var target = [CChar](repeating: 0, count: 4096)
+            let count = readlinkat(parent.value, cName, &target, target.count)
+            guard count >= 0, count < target.count else { throw IngestSession.failure("read link", full) }
+            totals.withLock { $0.files += 1 }
+            return TreeEntry(
+                name: name, mode: 0o777, content: .symlink(target[..<count].map { UInt8(bitPattern: $0) }))
+        default:
+            throw StoreError.invalid("\(full) is neither file, directory nor symlink and cannot be stored")
+        }
+    }
+
+    private static func names(in descriptor: Int32, path: String) throws -> [[UInt8]] {
+        let copy = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0, let stream = fdopendir(copy) else { throw IngestSession.failure("list", path) }
+        defer { closedir(stream) }
+        var names: [[UInt8]] = []
+        errno = 0
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [0x2E], name != [0x2E, 0x2E] { names.append(name) }
+            errno = 0
+        }
+        guard errno == 0 else { throw IngestSession.failure("list", path) }
+        return names
+    }
+}
+
+/// Makes directories of entries.
+enum TreeBuilder {
+    /// Stores a directory; small ones come back to be kept in their parent.
+    static func store(_ entries: [TreeEntry], _ session: IngestSession, depth: Int = 0) throws -> DirectoryContent {
+        guard entries.count > TreeObject.entriesMaximum else { return try store(.entries(entries), session) }
+        // Too many for one object: by the next four bits of the hash of the name.
+        var parts = [[TreeEntry]](repeating: [], count: 16)
+        for entry in entries {
+            let byte = SHA256.digest(entry.name).withUnsafeBytes { $0[depth / 2] }
+            parts[Int(depth % 2 == 0 ? byte >> 4 : byte & 15)].append(entry)
+        }
+        let stored = try parts.map { $0.isEmpty ? nil : try store($0, session, depth: depth + 1) }
+        return try store(.split(stored), session)
+    }
+
+    private static func store(_ object: TreeObject, _ session: IngestSession) throws -> DirectoryContent {
+        let bytes = object.encode()
+        let treeID = object.treeID
+        if bytes.count <= DirectoryContent.inlineMaximum {
+            return DirectoryContent(treeID: treeID, place: .inline(bytes))
+        }
+        let ref = try session.storeObject(bytes, kind: .tree, reach: try object.refs().map(\.id))
+        return DirectoryContent(treeID: treeID, place: .record(ref))
+    }
+}

@@ -1,0 +1,122 @@
+public import Cryptography
+public import KeyHierarchy
+import Synchronization
+public import SystemPackage
+
+/// Content on its way into the store. Nothing is visible before `ArtifactStore.publish`; what is abandoned is collected.
+public final class Ingest: Sendable {
+    /// Whose content it will be.
+    public let scope: AccountRegion
+    /// The key that will protect it.
+    public let key: StoreKeyReference
+    let session: IngestSession
+    let lease: Lease
+
+    init(scope: AccountRegion, key: StoreKeyReference, session: IngestSession, lease: Lease) {
+        self.scope = scope
+        self.key = key
+        self.session = session
+        self.lease = lease
+    }
+
+    /// Stores a directory with everything below it: modes, symlinks and empty directories included, times not.
+    ///
+    /// - Parameter include: asked for every path below the directory (`/` between names); what it refuses is left out,
+    ///   directories with all that they contain.
+    /// - Throws: `StoreError` when something cannot be read or is neither file, directory nor symlink.
+    public func addDirectory(
+        _ path: FilePath, include: (@Sendable (_ path: String, _ isDirectory: Bool) -> Bool)? = nil
+    ) async throws -> StagedContent {
+        let walk = DirectoryIngest(session, include: include)
+        let directory = try await session.pool.run { try walk.run(path.string) }
+        let counted = walk.counted
+        return StagedContent(
+            ingest: self, root: VersionRoot(.tree(directory)), logicalBytes: counted.bytes, fileCount: counted.files)
+    }
+
+    /// Begins a run of bytes, such as an uploaded ZIP, kept byte for byte.
+    public func openBlob() async throws -> BlobWriter { BlobWriter(self) }
+
+    /// Stores bytes that are in memory.
+    public func addBlob(_ bytes: [UInt8]) async throws -> StagedContent {
+        let writer = try await openBlob()
+        try await writer.write(bytes)
+        return try await writer.finish()
+    }
+
+    /// Begins a directory that is given file by file.
+    public func openTree() async throws -> TreeWriting { TreeWriting(self) }
+
+    /// Gives up: the lease ends and what was written may be collected.
+    public func abandon() { lease.end() }
+}
+
+/// Content that is stored but not yet published.
+public struct StagedContent: Sendable {
+    let ingest: Ingest
+    let root: VersionRoot
+    /// Bytes of all files.
+    public let logicalBytes: Int64
+    /// Files and symlinks.
+    public let fileCount: Int
+
+    init(ingest: Ingest, root: VersionRoot, logicalBytes: Int64, fileCount: Int) {
+        self.ingest = ingest
+        self.root = root
+        self.logicalBytes = logicalBytes
+        self.fileCount = fileCount
+    }
+
+    /// Directory or bytes.
+    public var rootKind: Version.RootKind { root.kind }
+    /// SHA-256 of a blob, Merkle root of a directory.
+    public var contentID: SHA256Digest { root.contentID }
+}
+
+/// Takes a stream of bytes. One caller at a time; memory is bounded whatever the length.
+public final class BlobWriter: Sendable {
+    private let ingest: Ingest
+    private let box: Mutex<BuilderBox>
+
+    /// Carries the builder between the store's threads.
+    private struct BuilderBox: @unchecked Sendable {
+        // Proof: the builder is used only while the lock around the box is held.
+        var builder: ContentBuilder?
+        var count: Int64 = 0
+    }
+
+    init(_ ingest: Ingest) {
+        self.ingest = ingest
+        box = Mutex(BuilderBox(builder: ContentBuilder(ingest.session)))
+    }
+
+    /// Takes the next bytes; returns when there is room for more.
+    public func write(_ bytes: [UInt8]) async throws {
+        if bytes.isEmpty { return }
+        try await ingest.session.pool.run { [self] in
+            try box.withLock { box in
+                guard let builder = box.builder else { throw StoreError.invalid("the blob is complete already") }
+                box.count += Int64(bytes.count)
+                do {
+                    try bytes.withUnsafeBytes { try builder.add($0) }
+                } catch {
+                    box.builder = nil
+                    throw error
+                }
+            }
+        }
+    }
+
+    /// Ends the stream.
+    public func finish() async throws -> StagedContent {
+        try await ingest.session.pool.run { [self] in
+            try box.withLock { box in
+                guard let builder = box.builder else { throw StoreError.invalid("the blob is complete already") }
+                box.builder = nil
+                let content = try builder.finish()
+                return StagedContent(
+                    ingest: ingest, root: VersionRoot(.blob(content)), logicalBytes: box.count, fileCount: 1)
+            }
+        }
+    }
+}

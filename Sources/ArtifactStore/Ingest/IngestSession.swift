@@ -1,0 +1,172 @@
+import Compression
+import Cryptography
+import Synchronization
+
+/// One ingest: what it wrote, what it found already there, and the lease under which it does both. Thread-safe.
+final class IngestSession: Sendable {
+    let packs: PackStore
+    let pool: WorkPool
+    let workers: WorkerPool
+    let domain: DomainContext
+    let cutter: any StreamCutter
+    let cutsContainers: Bool
+    private let inlineMaximum: Int
+    private let state = Mutex(State())
+
+    /// Records kept back because they may fit into the publishing transaction, then everything in packs.
+    private struct State {
+        var small: [RecordID: JournalRecord] = [:]
+        var smallBytes = 0
+        var isSpilled = false
+        var touched: Set<UInt32> = []
+        var journalHits: Set<RecordID> = []
+        var newStoredBytes: Int64 = 0
+        var newRecords = 0
+    }
+
+    /// What a commit needs to know.
+    struct Outcome: Sendable {
+        var small: [JournalRecord]
+        var touched: Set<UInt32>
+        var journalHits: Set<RecordID>
+        var newStoredBytes: Int64
+    }
+
+    init(
+        packs: PackStore, pool: WorkPool, workers: WorkerPool, domain: DomainContext, cutter: any StreamCutter,
+        configuration: StoreConfiguration
+    ) {
+        self.packs = packs
+        self.pool = pool
+        self.workers = workers
+        self.domain = domain
+        self.cutter = cutter
+        cutsContainers = configuration.cutsContainers
+        inlineMaximum = configuration.inlineCommitBytes
+    }
+
+    var outcome: Outcome {
+        state.withLock { state in
+            Outcome(
+                small: Array(state.small.values), touched: state.touched, journalHits: state.journalHits,
+                newStoredBytes: state.newStoredBytes)
+        }
+    }
+
+    /// Stores a chunk of a file, unless it is there already.
+    func storeChunk(_ bytes: UnsafeRawBufferPointer, digest: SHA256Digest? = nil) throws -> Ref {
+        let digest = digest ?? SHA256.digest(bytes)
+        let id = domain.recordID(digest, count: Int64(bytes.count))
+        let ref = Ref(
+            count: bytes.count, digest: digest, id: id, key: domain.recordKey(digest, count: Int64(bytes.count)),
+            crc: CRC32.update(CRC32.initial, bytes))
+        if try find(id) == nil {
+            try write(bytes, ref, kind: .chunk, reach: [], compress: !Self.looksIncompressible(bytes))
+        }
+        return ref
+    }
+
+    /// Stores a tree or an inner node, unless it is there already.
+    func storeObject(_ bytes: [UInt8], kind: RecordKind, reach: [RecordID]) throws -> Ref {
+        let digest = SHA256.digest(bytes)
+        let id = domain.recordID(digest, count: Int64(bytes.count))
+        let key = domain.recordKey(digest, count: Int64(bytes.count))
+        let ref = Ref(count: bytes.count, digest: digest, id: id, key: key, crc: 0)
+        if try find(id) == nil {
+            try bytes.withUnsafeBytes { try write($0, ref, kind: kind, reach: reach, compress: true) }
+        }
+        return ref
+    }
+
+    /// Stores the node of a file, named by the file, so that the file is recognised by its own hash.
+    func storeFileNode(_ bytes: [UInt8], file: SHA256Digest, count: Int64, reach: [RecordID]) throws -> Ref {
+        let id = domain.recordID(file, count: count, .file)
+        let key = domain.recordKey(file, count: count, .file)
+        let ref = Ref(count: bytes.count, digest: SHA256.digest(bytes), id: id, key: key, crc: 0)
+        // The same file may have been cut otherwise before; then both lists are kept.
+        if let location = try find(id), let known = try? openUnchecked(id, key: key, location), known == bytes {
+            return ref
+        }
+        try bytes.withUnsafeBytes { try write($0, ref, kind: .node, reach: reach, compress: true) }
+        return ref
+    }
+
+    /// Whether a record is there, noting that this ingest relies on it.
+    func find(_ id: RecordID) throws -> Location? {
+        let held = state.withLock { $0.small[id]?.location }
+        if let held { return held }
+        guard let location = try packs.reusable(id) else { return nil }
+        state.withLock { state in
+            if location.pack == Location.journal {
+                state.journalHits.insert(id)
+            } else {
+                state.touched.insert(location.pack)
+            }
+        }
+        return location
+    }
+
+    /// A record that only this ingest knows of so far.
+    func held(_ id: RecordID) -> JournalRecord? { state.withLock { $0.small[id] } }
+
+    private func write(
+        _ bytes: UnsafeRawBufferPointer, _ ref: Ref, kind: RecordKind, reach: [RecordID], compress: Bool
+    ) throws {
+        try workers.with { worker in
+            try RecordCipher.seal(
+                bytes, key: ref.key, id: ref.id, domain: domain, compress: compress, worker: worker
+            ) { sealed in
+                let spill = state.withLock { state -> [JournalRecord]? in
+                    state.newStoredBytes += Int64(sealed.record.count)
+                    state.newRecords += 1
+                    if state.isSpilled { return [] }
+                    if state.smallBytes + sealed.record.count <= inlineMaximum {
+                        state.smallBytes += sealed.record.count
+                        state.small[ref.id] = JournalRecord(
+                            id: ref.id, kind: kind, codec: sealed.codec, plainBytes: bytes.count,
+                            encodedBytes: sealed.encodedBytes, reach: reach, record: Array(sealed.record))
+                        return nil
+                    }
+                    state.isSpilled = true
+                    return Array(state.small.values)
+                }
+                guard let spill else { return }
+                for record in spill {
+                    let location = try record.record.withUnsafeBytes {
+                        try packs.append(
+                            $0, id: record.id, kind: record.kind, codec: record.codec, plainBytes: record.plainBytes,
+                            encodedBytes: record.encodedBytes, reach: record.reach)
+                    }
+                    touch(location, dropping: record.id)
+                }
+                touch(
+                    try packs.append(
+                        sealed.record, id: ref.id, kind: kind, codec: sealed.codec, plainBytes: bytes.count,
+                        encodedBytes: sealed.encodedBytes, reach: reach))
+            }
+        }
+    }
+
+    private func touch(_ location: Location, dropping id: RecordID? = nil) {
+        state.withLock { state in
+            state.touched.insert(location.pack)
+            if let id { state.small[id] = nil }
+        }
+    }
+
+    /// Whether trying to compress is a waste: the bytes of a sample are about as evenly spread as random ones.
+    static func looksIncompressible(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.count >= 8192 else { return false }
+        return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 256) { histogram in
+            histogram.initialize(repeating: 0)
+            let stride = bytes.count / 16
+            for block in 0..<16 {
+                for offset in block * stride..<block * stride + 256 { histogram[Int(bytes[offset])] &+= 1 }
+            }
+            var squares: UInt32 = 0
+            for count in histogram { squares &+= count &* count }
+            // 4,096 random bytes give 69,600 on average; English text about 270,000.
+            return squares < 74_000
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import Synchronization
+
+/// A directory that is given file by file, in any order. Thread-safe.
+public final class TreeWriting: Sendable {
+    private let ingest: Ingest
+    private let state = Mutex(State())
+
+    private struct State {
+        var root = Node()
+        var files = 0
+        var bytes: Int64 = 0
+    }
+
+    private struct Node: Sendable {
+        var mode: UInt32 = 0o755
+        var children: [[UInt8]: Child] = [:]
+    }
+
+    private indirect enum Child: Sendable {
+        case directory(Node)
+        case leaf(TreeEntry)
+    }
+
+    init(_ ingest: Ingest) { self.ingest = ingest }
+
+    /// Adds a file that is in memory.
+    public func addFile(_ path: [UInt8], mode: UInt32, _ bytes: [UInt8]) async throws {
+        let content = try await ingest.session.pool.run { [session = ingest.session] in
+            try bytes.withUnsafeBytes { try session.ingest($0) }
+        }
+        try add(path, mode: mode & 0o777, .file(content))
+    }
+
+    /// Adds a file from a stream.
+    public func addFile(_ path: [UInt8], mode: UInt32, _ bytes: some AsyncSequence<[UInt8], any Error>) async throws {
+        let writer = BlobWriter(ingest)
+        for try await piece in bytes { try await writer.write(piece) }
+        guard case .blob(let content) = try await writer.finish().root.content else { return }
+        try add(path, mode: mode & 0o777, .file(content))
+    }
+
+    /// Adds a symlink.
+    public func addSymlink(_ path: [UInt8], target: [UInt8]) async throws {
+        try add(path, mode: 0o777, .symlink(target))
+    }
+
+    /// Adds a directory, which need not be done for directories that contain something.
+    public func addDirectory(_ path: [UInt8], mode: UInt32 = 0o755) async throws {
+        let names = try Self.names(path)
+        try state.withLock { try Self.insert(names[...], into: &$0.root, directoryMode: mode & 0o777, leaf: nil) }
+    }
+
+    private func add(_ path: [UInt8], mode: UInt32, _ content: TreeEntry.Content) throws {
+        let names = try Self.names(path)
+        guard let name = names.last else { throw StoreError.invalid("a file needs a name") }
+        try state.withLock { state in
+            let entry = TreeEntry(name: name, mode: mode, content: content)
+            try Self.insert(names[...], into: &state.root, directoryMode: nil, leaf: entry)
+            state.files += 1
+            if case .file(let file) = content { state.bytes += file.byteCount }
+        }
+    }
+
+    private static func names(_ path: [UInt8]) throws -> [[UInt8]] {
+        let names = path.split(separator: 0x2F, omittingEmptySubsequences: true).map(Array.init)
+        for name in names where !TreeObject.isValidName(name) {
+            throw StoreError.invalid("\(String(decoding: path, as: UTF8.self)) is not a path within a directory")
+        }
+        return names
+    }
+
+    private static func insert(
+        _ names: ArraySlice<[UInt8]>, into node: inout Node, directoryMode: UInt32?, leaf: TreeEntry?
+    ) throws {
+        guard let name = names.first else {
+            if let directoryMode { node.mode = directoryMode }
+            return
+        }
+        let text = String(decoding: name, as: UTF8.self)
+        if names.count == 1, let leaf {
+            guard node.children[name] == nil else { throw StoreError.invalid("\(text) appears twice") }
+            node.children[name] = .leaf(leaf)
+            return
+        }
+        var child = Node()
+        switch node.children[name] {
+        case .leaf: throw StoreError.invalid("\(text) is both a file and a directory")
+        case .directory(let existing): child = existing
+        case nil: break
+        }
+        // Moved out while it is changed, so that it is not copied.
+        node.children[name] = nil
+        try insert(names.dropFirst(), into: &child, directoryMode: directoryMode, leaf: leaf)
+        node.children[name] = .directory(child)
+    }
+
+    /// Completes the directory.
+    public func finish() async throws -> StagedContent {
+        let (root, files, bytes) = state.withLock { ($0.root, $0.files, $0.bytes) }
+        let session = ingest.session
+        let directory = try await session.pool.run { try Self.store(root, session) }
+        return StagedContent(
+            ingest: ingest, root: VersionRoot(.tree(directory)), logicalBytes: bytes, fileCount: files)
+    }
+
+    private static func store(_ node: Node, _ session: IngestSession) throws -> DirectoryContent {
+        var entries: [TreeEntry] = []
+        for name in node.children.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            switch node.children[name] {
+            case .leaf(let entry): entries.append(entry)
+            case .directory(let child):
+                entries.append(
+                    TreeEntry(name: name, mode: child.mode, content: .directory(try store(child, session))))
+            case nil: break
+            }
+        }
+        return try TreeBuilder.store(entries, session)
+    }
+}

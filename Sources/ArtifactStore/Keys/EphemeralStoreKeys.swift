@@ -1,0 +1,73 @@
+package import Cryptography
+package import KeyHierarchy
+import Synchronization
+
+/// Keys that live in memory only: for tests and benchmarks of the store by itself. What they protect is unreadable once
+/// they are gone.
+package final class EphemeralStoreKeys: StoreKeys {
+    private let storage = SecretBytes.random(count: 32)
+    private let domains = Mutex<[StoreDomainScope: StoreDomain]>([:])
+    private let dataKeys = Mutex<[[UInt8]: (key: SecretBytes, context: [String: String])]>([:])
+    private let isDisabled = Mutex(false)
+
+    package init() {}
+
+    /// While true, nothing can be wrapped or unwrapped.
+    package func setDisabled(_ value: Bool) { isDisabled.withLock { $0 = value } }
+
+    private func check() throws {
+        if isDisabled.withLock({ $0 }) { throw StoreError(.keyUnavailable, "the key is disabled") }
+    }
+
+    package func resolve(_ keyID: String?, in scope: AccountRegion) async throws -> StoreKeyReference {
+        let id = keyID ?? "default"
+        return StoreKeyReference(id: id, arn: "arn:aws:kms:\(scope.region):\(scope.account):key/\(id)")
+    }
+
+    package func newDataKey(
+        under key: StoreKeyReference, in scope: AccountRegion, context: [String: String]
+    ) async throws -> (key: SecretBytes, wrapped: [UInt8]) {
+        try check()
+        let made = SecretBytes.random(count: 32)
+        let name = SecureRandom.bytes(16)
+        dataKeys.withLock { $0[name] = (made, context) }
+        return (made, name)
+    }
+
+    package func openDataKey(
+        _ wrapped: [UInt8], in scope: AccountRegion, context: [String: String]
+    ) async throws -> SecretBytes {
+        try check()
+        guard let found = dataKeys.withLock({ $0[wrapped] }), found.context == context else {
+            throw StoreError(.keyUnavailable, "there is no such data key")
+        }
+        return found.key
+    }
+
+    package func currentStorageKey() async throws -> (version: UInt32, key: SecretBytes) { (1, storage) }
+
+    package func storageKey(version: UInt32) async throws -> SecretBytes {
+        guard version == 1 else { throw StoreError(.keyUnavailable, "there is no storage key \(version)") }
+        return storage
+    }
+
+    package func domain(for scope: StoreDomainScope) async throws -> StoreDomain {
+        try check()
+        return domains.withLock { domains in
+            if let found = domains[scope] { return found }
+            let made = StoreDomain(
+                id: SecureRandom.bytes(16), epoch: 1, idKey: .random(count: 32), chunkKey: .random(count: 32),
+                cutKey: .random(count: 32))
+            domains[scope] = made
+            return made
+        }
+    }
+
+    package func domain(id: [UInt8], epoch: UInt32) async throws -> StoreDomain {
+        try check()
+        guard let found = domains.withLock({ $0.values.first { $0.id == id && $0.epoch == epoch } }) else {
+            throw StoreError(.keyUnavailable, "there is no such domain")
+        }
+        return found
+    }
+}

@@ -1,0 +1,94 @@
+public import Catalog
+import Cryptography
+public import Foundation
+public import KeyHierarchy
+
+/// The store's keys out of the key hierarchy: data keys and domain secrets come through the same door as anybody's
+/// `GenerateDataKey` and `Decrypt`, so that key state, policy and rotation apply.
+struct KeyHierarchyKeys: StoreKeys {
+    let hierarchy: KeyHierarchy
+
+    func resolve(_ keyID: String?, in scope: AccountRegion) async throws -> StoreKeyReference {
+        try await Self.translating {
+            let key = try await hierarchy.resolveKey(keyID, in: scope)
+            return StoreKeyReference(id: key.keyID, arn: key.keyARN)
+        }
+    }
+
+    func newDataKey(
+        under key: StoreKeyReference, in scope: AccountRegion, context: [String: String]
+    ) async throws -> (key: SecretBytes, wrapped: [UInt8]) {
+        try await Self.translating {
+            let made = try await hierarchy.generateDataKey(under: try Self.reference(key, scope), context: context)
+            return (made.plaintext, made.blob)
+        }
+    }
+
+    func openDataKey(
+        _ wrapped: [UInt8], in scope: AccountRegion, context: [String: String]
+    ) async throws -> SecretBytes {
+        try await Self.translating { try await hierarchy.decryptDataKey(wrapped, context: context) }
+    }
+
+    func currentStorageKey() async throws -> (version: UInt32, key: SecretBytes) {
+        let key = try await hierarchy.storageKey()
+        return (key.version, key.key)
+    }
+
+    func storageKey(version: UInt32) async throws -> SecretBytes {
+        try await hierarchy.storageKey(version: version).key
+    }
+
+    func domain(for scope: StoreDomainScope) async throws -> StoreDomain {
+        try await Self.translating {
+            switch scope {
+            case .key(let key, let scope):
+                Self.domain(try await hierarchy.dedupDomain(for: .key(try Self.reference(key, scope))))
+            case .account(let scope): Self.domain(try await hierarchy.dedupDomain(for: .account(scope)))
+            case .pipeline(let name, let key, let scope):
+                Self.domain(try await hierarchy.dedupDomain(for: .pipeline(name, try Self.reference(key, scope))))
+            case .artifact(let name, let key, let scope):
+                Self.domain(try await hierarchy.dedupDomain(for: .artifact(name, try Self.reference(key, scope))))
+            }
+        }
+    }
+
+    func domain(id: [UInt8], epoch: UInt32) async throws -> StoreDomain {
+        try await Self.translating { Self.domain(try await hierarchy.dedupDomain(id: id, epoch: epoch)) }
+    }
+
+    private static func domain(_ domain: DedupDomain) -> StoreDomain {
+        StoreDomain(
+            id: domain.id, epoch: domain.epoch, idKey: domain.idKey, chunkKey: domain.chunkKey, cutKey: domain.cutKey)
+    }
+
+    /// The key's owner is in its ARN: `arn:PARTITION:kms:REGION:ACCOUNT:key/ID`.
+    private static func reference(_ key: StoreKeyReference, _ scope: AccountRegion) throws -> KMSKeyReference {
+        let parts = key.arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 6 else { throw StoreError.invalid("\(key.arn) is not the ARN of a key") }
+        return KMSKeyReference(scope: AccountRegion(account: parts[4], region: parts[3]), keyID: key.id)
+    }
+
+    /// Says in the store's terms that a key cannot be used; the key service's message is kept.
+    private static func translating<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as KeyError {
+            let unavailable: [KeyError.Code] = [.disabled, .accessDenied, .invalidState, .keyUnavailable, .notFound]
+            guard unavailable.contains(error.code) else { throw error }
+            throw StoreError(.keyUnavailable, error.message)
+        }
+    }
+}
+
+extension ArtifactStore {
+    /// Opens the store over a key hierarchy; see the designated initialiser.
+    public convenience init(
+        configuration: StoreConfiguration, catalog: Catalog, keys: KeyHierarchy, backend: (any BlobBackend)? = nil,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) async throws {
+        try await self.init(
+            configuration: configuration, catalog: catalog, keys: KeyHierarchyKeys(hierarchy: keys), backend: backend,
+            now: now)
+    }
+}

@@ -1,0 +1,67 @@
+public import Cryptography
+public import KeyHierarchy
+
+/// A key that can protect versions, as the key service names it.
+public struct StoreKeyReference: Sendable, Hashable {
+    /// The key's id.
+    public let id: String
+    /// The key's ARN.
+    public let arn: String
+
+    /// A reference.
+    public init(id: String, arn: String) {
+        self.id = id
+        self.arn = arn
+    }
+}
+
+/// The secrets of one deduplication domain in one epoch.
+public struct StoreDomain: Sendable {
+    /// 16 bytes, random.
+    public let id: [UInt8]
+    /// Counts up from 1.
+    public let epoch: UInt32
+    /// Makes keyed ids.
+    public let idKey: SecretBytes
+    /// Makes chunk keys.
+    public let chunkKey: SecretBytes
+    /// Makes the chunker's table.
+    public let cutKey: SecretBytes
+
+    /// A domain.
+    public init(id: [UInt8], epoch: UInt32, idKey: SecretBytes, chunkKey: SecretBytes, cutKey: SecretBytes) {
+        self.id = id
+        self.epoch = epoch
+        self.idKey = idKey
+        self.chunkKey = chunkKey
+        self.cutKey = cutKey
+    }
+}
+
+/// How far a domain reaches: what `StoreConfiguration.Scope` selects, filled in.
+public enum StoreDomainScope: Sendable, Hashable {
+    case key(StoreKeyReference, AccountRegion)
+    case account(AccountRegion)
+    case pipeline(String, StoreKeyReference, AccountRegion)
+    case artifact(String, StoreKeyReference, AccountRegion)
+}
+
+/// What the store needs from a key hierarchy. Calls may reach a key service and fail with its errors.
+public protocol StoreKeys: Sendable {
+    /// The key that `keyID` (id, ARN, alias; nil: the account's default) means in `scope`.
+    func resolve(_ keyID: String?, in scope: AccountRegion) async throws -> StoreKeyReference
+    /// A fresh data key and its wrapped form.
+    func newDataKey(
+        under key: StoreKeyReference, in scope: AccountRegion, context: [String: String]
+    ) async throws -> (key: SecretBytes, wrapped: [UInt8])
+    /// Unwraps a data key.
+    func openDataKey(_ wrapped: [UInt8], in scope: AccountRegion, context: [String: String]) async throws -> SecretBytes
+    /// The current storage key and its version.
+    func currentStorageKey() async throws -> (version: UInt32, key: SecretBytes)
+    /// An earlier storage key.
+    func storageKey(version: UInt32) async throws -> SecretBytes
+    /// The domain for new content of a scope.
+    func domain(for scope: StoreDomainScope) async throws -> StoreDomain
+    /// A domain by name, to read what was written in it. `key` is the key that protects the version being read.
+    func domain(id: [UInt8], epoch: UInt32) async throws -> StoreDomain
+}

@@ -1,0 +1,143 @@
+import Foundation
+import Glibc
+import Synchronization
+public import SystemPackage
+
+/// Packs as files in a directory, spread over 256 subdirectories by the first two digits of their name.
+public final class LocalDirectoryBackend: BlobBackend {
+    private let root: FilePath
+    /// Open descriptors by name, closed least recently used first. A descriptor in use is kept by its reader's reference.
+    private let open = Mutex<[String: Descriptor]>([:])
+    private let openMaximum = 256
+
+    private final class Descriptor: Sendable {
+        let value: Int32
+        init(_ value: Int32) { self.value = value }
+        deinit { Glibc.close(value) }
+    }
+
+    /// - Parameter directory: made, with its parents, when it does not exist.
+    public init(directory: FilePath) throws {
+        root = directory
+        try FileManager.default.createDirectory(
+            atPath: root.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    private func folder(_ name: String) -> String { root.string + "/" + name.prefix(2) }
+    private func path(_ name: String) -> String { folder(name) + "/" + name }
+
+    public func create(_ name: String) throws {
+        if mkdir(folder(name), 0o700) == 0 {
+            try syncDirectory(root.string)
+        } else if errno != EEXIST {
+            throw Self.failure("make a directory for", name)
+        }
+        let descriptor = Glibc.open(path(name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Self.failure("create", name) }
+        remember(name, Descriptor(descriptor))
+        try syncDirectory(folder(name))
+    }
+
+    public func append(_ name: String, at offset: Int64, _ bytes: UnsafeRawBufferPointer) throws {
+        let file = try descriptor(name)
+        var done = 0
+        while done < bytes.count {
+            let count = pwrite(
+                file.value, bytes.baseAddress?.advanced(by: done), bytes.count - done, Int(offset) + done)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw Self.failure("write to", name) }
+            done += count
+        }
+    }
+
+    public func sync(_ name: String) throws {
+        guard fdatasync(try descriptor(name).value) == 0 else { throw Self.failure("flush", name) }
+    }
+
+    public func seal(_ name: String) throws { try sync(name) }
+
+    public func truncate(_ name: String, to length: Int64) throws {
+        let file = try descriptor(name)
+        guard ftruncate(file.value, Int(length)) == 0, fsync(file.value) == 0 else {
+            throw Self.failure("shorten", name)
+        }
+    }
+
+    public func read(_ name: String, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws {
+        let file = try descriptor(name)
+        var done = 0
+        while done < buffer.count {
+            let count = pread(
+                file.value, buffer.baseAddress?.advanced(by: done), buffer.count - done, Int(offset) + done)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw Self.failure("read", name) }
+            guard count > 0 else {
+                throw StoreError.integrity("pack \(name) ends before byte \(offset + Int64(buffer.count))")
+            }
+            done += count
+        }
+    }
+
+    public func length(_ name: String) throws -> Int64? {
+        var status = stat()
+        guard stat(path(name), &status) == 0 else {
+            if errno == ENOENT { return nil }
+            throw Self.failure("examine", name)
+        }
+        return Int64(status.st_size)
+    }
+
+    public func delete(_ name: String) throws {
+        open.withLock { _ = $0.removeValue(forKey: name) }
+        guard unlink(path(name)) == 0 || errno == ENOENT else { throw Self.failure("delete", name) }
+    }
+
+    public func list() throws -> [String] {
+        var names: [String] = []
+        for folder in try FileManager.default.contentsOfDirectory(atPath: root.string) where folder.utf8.count == 2 {
+            names += try FileManager.default.contentsOfDirectory(atPath: root.string + "/" + folder)
+        }
+        return names
+    }
+
+    private func descriptor(_ name: String) throws -> Descriptor {
+        if let found = open.withLock({ $0[name] }) { return found }
+        var descriptor = Glibc.open(path(name), O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        // A read-only file system still serves reads.
+        if descriptor < 0 && (errno == EROFS || errno == EACCES) {
+            descriptor = Glibc.open(path(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        }
+        guard descriptor >= 0 else {
+            if errno == ENOENT { throw StoreError.integrity("pack \(name) is missing") }
+            throw Self.failure("open", name)
+        }
+        let made = Descriptor(descriptor)
+        remember(name, made)
+        return made
+    }
+
+    private func remember(_ name: String, _ descriptor: Descriptor) {
+        open.withLock { open in
+            if open.count >= openMaximum, let victim = open.keys.first { open[victim] = nil }
+            open[name] = descriptor
+        }
+    }
+
+    private func syncDirectory(_ path: String) throws {
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Self.failure("open", "directory") }
+        defer { Glibc.close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw Self.failure("flush", "directory") }
+    }
+
+    private static func failure(_ verb: String, _ name: String) -> StoreError {
+        let code = errno
+        let reason = String(cString: strerror(code))
+        switch code {
+        case ENOSPC, EDQUOT:
+            return StoreError(.full, "cannot \(verb) pack \(name): \(reason); free space and try again")
+        case EROFS: return StoreError(.readOnly, "cannot \(verb) pack \(name): \(reason)")
+        default: return StoreError(.input, "cannot \(verb) pack \(name): \(reason)")
+        }
+    }
+}

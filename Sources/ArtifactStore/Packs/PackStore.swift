@@ -1,0 +1,264 @@
+import Cryptography
+import Synchronization
+
+/// Records in packs: append, find, read. Thread-safe; all calls block and belong on the store's threads.
+final class PackStore: Sendable {
+    let backend: any BlobBackend
+    let index: ChunkIndex
+    let table = PackTable()
+    let journal = Journal()
+    let configuration: StoreConfiguration
+    private let storageKey: (version: UInt32, key: SecretBytes)
+    let ring: StorageKeyRing
+    private let slots: Mutex<Slots>
+
+    private struct Slots {
+        var data: [PackWriter?]
+        var meta: PackWriter?
+        /// Every writer by number until a commit has registered its sealed pack.
+        var writers: [UInt32: PackWriter] = [:]
+        var turn: UInt64
+    }
+
+    init(
+        configuration: StoreConfiguration, backend: any BlobBackend, index: ChunkIndex,
+        storageKey: (version: UInt32, key: SecretBytes), ring: StorageKeyRing
+    ) {
+        self.ring = ring
+        self.configuration = configuration
+        self.backend = backend
+        self.index = index
+        self.storageKey = storageKey
+        let seed = SecureRandom.bytes(8).little64(at: 0)
+        slots = Mutex(Slots(data: Array(repeating: nil, count: max(1, configuration.openDataPacks)), turn: seed))
+    }
+
+    /// Takes over a pack that was open when the store was last closed.
+    func resume(_ writer: PackWriter) {
+        slots.withLock { slots in
+            slots.writers[writer.number] = writer
+            switch writer.packClass {
+            case .meta: if slots.meta == nil { slots.meta = writer }
+            case .data: if let free = slots.data.firstIndex(where: { $0 == nil }) { slots.data[free] = writer }
+            }
+        }
+    }
+
+    /// Appends a record to one of the open packs, chosen at random among those of its class.
+    func append(
+        _ record: UnsafeRawBufferPointer, id: RecordID, kind: RecordKind, codec: RecordCodec, plainBytes: Int,
+        encodedBytes: Int, reach: [RecordID]
+    ) throws -> Location {
+        let packClass: PackClass = kind == .chunk ? .data : .meta
+        while true {
+            let (writer, slot) = try self.writer(for: packClass)
+            if let location = try writer.append(
+                record, id: id, kind: kind, codec: codec, plainBytes: plainBytes, encodedBytes: encodedBytes,
+                reach: reach,
+                index: index)
+            {
+                return location
+            }
+            try retire(writer, slot)
+        }
+    }
+
+    private func writer(for packClass: PackClass) throws -> (PackWriter, Int) {
+        try slots.withLock { slots in
+            var slot = 0
+            switch packClass {
+            case .meta: if let writer = slots.meta { return (writer, 0) }
+            case .data:
+                // A multiplicative generator is random enough to keep boundaries from being read off the packs.
+                slots.turn = slots.turn &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                slot = Int(slots.turn >> 33) % slots.data.count
+                if let writer = slots.data[slot] { return (writer, slot) }
+            }
+            let made = try PackWriter(
+                number: table.takeNumber(), id: SecureRandom.uuidBytes(), packClass: packClass,
+                limit: packClass == .data ? configuration.dataPackBytes : configuration.metaPackBytes,
+                storageKey: storageKey, backend: backend)
+            table.set(
+                PackInfo(
+                    number: made.number, name: made.name, packClass: packClass, state: .open, isRegistered: false,
+                    length: 0, records: 0, lastFrameOffset: 0, lastFrameBytes: 0, plainBytes: 0,
+                    storageKeyVersion: Int(storageKey.version)))
+            slots.writers[made.number] = made
+            if packClass == .meta { slots.meta = made } else { slots.data[slot] = made }
+            return (made, slot)
+        }
+    }
+
+    /// Takes a full (or broken) pack out of its slot and completes it.
+    private func retire(_ writer: PackWriter, _ slot: Int) throws {
+        let mine = slots.withLock { slots -> Bool in
+            switch writer.packClass {
+            case .meta:
+                guard slots.meta === writer else { return false }
+                slots.meta = nil
+            case .data:
+                guard slots.data[slot] === writer else { return false }
+                slots.data[slot] = nil
+            }
+            return true
+        }
+        guard mine, !writer.isClosed else { return }
+        note(try writer.seal())
+    }
+
+    /// Seals packs of which too little room is left, so that every open pack is worth appending to.
+    func sealOpenPacks() throws {
+        let writers = slots.withLock { slots -> [PackWriter] in
+            let writers = (slots.data + [slots.meta]).compactMap { $0 }.filter { !$0.isEmpty }
+            for writer in writers {
+                if slots.meta === writer { slots.meta = nil }
+                for slot in slots.data.indices where slots.data[slot] === writer { slots.data[slot] = nil }
+            }
+            return writers
+        }
+        for writer in writers where !writer.isClosed { note(try writer.seal()) }
+    }
+
+    private func note(_ durable: PackWriter.Durable) {
+        table.update(durable.number) { info in
+            info.length = durable.length
+            info.records = durable.records
+            info.lastFrameOffset = durable.lastFrameOffset
+            info.lastFrameBytes = durable.lastFrameBytes
+            info.plainBytes = durable.plainBytes
+            if durable.isSealed, info.state == .open {
+                info.state = .sealed
+                info.isRegistered = false
+            }
+        }
+    }
+
+    /// Makes everything in the given packs durable and tells what a commit must write about them. Packs that are complete
+    /// and registered need nothing.
+    func flush(_ numbers: Set<UInt32>) throws -> [PackWriter.Durable] {
+        var result: [PackWriter.Durable] = []
+        for number in numbers.sorted() {
+            guard let writer = slots.withLock({ $0.writers[number] }) else { continue }
+            let durable = try writer.flush()
+            note(durable)
+            result.append(durable)
+        }
+        return result
+    }
+
+    /// Packs that are complete but that no commit has named yet.
+    var unregisteredSealed: Set<UInt32> {
+        let numbers = slots.withLock { Array($0.writers.keys) }
+        return Set(numbers.filter { table[$0].map { $0.state == .sealed && !$0.isRegistered } ?? false })
+    }
+
+    /// A commit has written these to the database.
+    func registered(_ durables: [PackWriter.Durable]) {
+        for durable in durables {
+            table.update(durable.number) { $0.isRegistered = true }
+            if durable.isSealed { slots.withLock { _ = $0.writers.removeValue(forKey: durable.number) } }
+        }
+    }
+
+    func writer(_ number: UInt32) -> PackWriter? { slots.withLock { $0.writers[number] } }
+
+    /// Packs whose entries are complete in the index.
+    var closedPacks: Set<UInt32> {
+        Set(table.all.filter { $0.state != .open && $0.isRegistered }.map(\.number))
+    }
+
+    /// Writes the index's tail to disk when it has grown enough.
+    func flushIndexIfNeeded(force: Bool = false) throws {
+        guard force || index.isTailFull else { return }
+        let closed = closedPacks
+        let existing = Set(table.all.filter { $0.state != .deleted }.map(\.number))
+        try index.flush(isClosed: closed.contains, exists: existing.contains, closed: closed)
+    }
+
+    /// All entries of a registered pack, from its index frames, newest frame first.
+    func entries(of info: PackInfo) throws -> [PackEntry] {
+        guard let id = Hex.decode(info.name) else { throw FormatError("pack \(info.name) has an impossible name") }
+        let cipher = IndexFrameCipher(packID: id, storageKey: try ring.fetched(version: UInt32(info.storageKeyVersion)))
+        var result: [PackEntry] = []
+        var offset = info.lastFrameOffset
+        var count = info.lastFrameBytes
+        while count > 0 {
+            guard offset >= PackFormat.headerBytes, count <= 64 << 20 else {
+                throw FormatError("pack \(info.name) names an impossible index frame")
+            }
+            var sealed = [UInt8](repeating: 0, count: count)
+            try sealed.withUnsafeMutableBytes { try read(pack: info.number, at: offset, into: $0) }
+            let frame = try IndexFrame(decoding: try cipher.open(sealed, offset: offset), pack: info.number)
+            result += frame.entries
+            guard frame.previousOffset < offset || frame.previousBytes == 0 else {
+                throw FormatError("pack \(info.name) has index frames out of order")
+            }
+            offset = Int(frame.previousOffset)
+            count = Int(frame.previousBytes)
+        }
+        return result
+    }
+
+    // MARK: Finding and reading
+
+    /// A place to which new versions may refer, or nil when the content counts as new.
+    func reusable(_ id: RecordID) throws -> Location? {
+        do {
+            return try index.lookup(id) { table.isReusable($0) }
+        } catch is FormatError {
+            // A damaged page of derived data: treat the content as new. Scrubbing rebuilds the index.
+            return nil
+        }
+    }
+
+    /// A place to read from: an intact copy where there is one.
+    func readable(_ id: RecordID) throws -> Location? {
+        if let good = try index.lookup(id, accept: { table.isReadable($0) && !table.isDamaged($0) }) { return good }
+        return try index.lookup(id) { table.isReadable($0) }
+    }
+
+    /// Reads `target.count` bytes of a pack.
+    func read(pack number: UInt32, at offset: Int, into target: UnsafeMutableRawBufferPointer) throws {
+        if let writer = slots.withLock({ $0.writers[number] }), writer.readBuffered(at: offset, into: target) { return }
+        guard let info = table[number], info.state != .deleted else {
+            throw StoreError.integrity("a pack that should exist is missing")
+        }
+        try backend.read(info.name, at: Int64(offset), into: target)
+    }
+
+    /// Reads one record, sealed as it is, into `room`, which grows as needed.
+    func readRecord(_ id: RecordID, _ location: Location) throws -> [UInt8] {
+        if location.pack == Location.journal {
+            if let record = journal.record(id) { return record }
+            // It was moved into a pack since it was looked up.
+            guard let moved = try readable(id), moved.pack != Location.journal else {
+                throw StoreError.integrity("a record of the journal is missing")
+            }
+            return try readRecord(id, moved)
+        }
+        guard location.recordBytes <= UInt32(Worker.recordMaximum) + 4096 else {
+            throw StoreError.integrity("the index gives a record an impossible length")
+        }
+        var failure: (any Error)?
+        let record = [UInt8](unsafeUninitializedCapacity: Int(location.recordBytes)) { buffer, count in
+            do {
+                let room = UnsafeMutableRawBufferPointer(
+                    rebasing: UnsafeMutableRawBufferPointer(buffer)[..<Int(location.recordBytes)])
+                try read(pack: location.pack, at: Int(location.offset), into: room)
+                count = Int(location.recordBytes)
+            } catch {
+                failure = error
+                count = 0
+            }
+        }
+        if let failure { throw failure }
+        return record
+    }
+}
+
+extension PackStore {
+    /// The size at which packs of a class are sealed.
+    func limit(_ packClass: PackClass) -> Int {
+        packClass == .data ? configuration.dataPackBytes : configuration.metaPackBytes
+    }
+}

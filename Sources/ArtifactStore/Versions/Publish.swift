@@ -1,0 +1,180 @@
+import Archives
+public import Catalog
+import Cryptography
+import Foundation
+import KeyHierarchy
+
+extension Date {
+    var milliseconds: Int64 { Int64((timeIntervalSince1970 * 1000).rounded(.down)) }
+}
+
+extension ArtifactStore {
+    /// Publishes staged content as a version: durable bytes first, then ONE transaction that holds the version and
+    /// whatever `also` adds. Before it nothing is visible; after it nothing can be lost.
+    ///
+    /// - Parameter also: runs in the transaction after the version's row exists; what it throws undoes everything.
+    /// - Throws: `StoreError` (`.leaseExpired`: begin again; `.full`: nothing was changed), what `also` throws.
+    @discardableResult
+    public func publish(
+        _ staged: StagedContent, _ draft: VersionDraft,
+        also: @Sendable @escaping (Transaction, Version) throws -> Void = { _, _ in }
+    ) async throws -> Version {
+        let ingest = staged.ingest
+        guard draft.scope == ingest.scope else {
+            throw StoreError.invalid("the ingest was begun for another account or region")
+        }
+        try Self.check(draft)
+        let id = VersionID()
+        let context = Self.keyContext(id)
+        let (dataKey, wrapped) = try await keys.newDataKey(under: ingest.key, in: ingest.scope, context: context)
+        let zip = try await presentation(staged)
+        let outcome = ingest.session.outcome
+        let durables = try await flushes.flush(outcome.touched.union(packs.unregisteredSealed))
+        let prepared = PreparedVersion(
+            id: id, draft: draft, staged: staged, dataKey: dataKey, wrapped: wrapped, zip: zip,
+            newStoredBytes: outcome.newStoredBytes, createdAt: now(),
+            summary: try VersionSummary.seal(staged.contentID, version: id, key: storageKeys.current),
+            contentKey: contentKey(staged.contentID))
+        let lease = ingest.lease
+        let (version, resurrected) = try await catalog.write { [self] transaction in
+            guard leases.isValid(lease, at: now()) else {
+                throw StoreError(.leaseExpired, "the ingest took longer than its lease allows; begin again")
+            }
+            let epoch = try transaction.storeState("epoch")
+            try CommitPacks.register(durables, epoch: epoch, now: prepared.createdAt.milliseconds, transaction)
+            var reliedOn = outcome.touched
+            for id in outcome.journalHits {
+                guard let location = try packs.reusable(id) else {
+                    throw StoreError(.leaseExpired, "content that this ingest relied on was collected; begin again")
+                }
+                if location.pack != Location.journal { reliedOn.insert(location.pack) }
+            }
+            let resurrected = try CommitPacks.rely(on: reliedOn, epoch: epoch, transaction)
+            for record in outcome.small { try insert(record, transaction) }
+            let version = try prepared.insert(transaction)
+            try also(transaction, version)
+            return (version, resurrected)
+        }
+        packs.journal.add(outcome.small)
+        for record in outcome.small { packs.index.insert(record.id, record.location) }
+        packs.registered(durables)
+        for number in resurrected { packs.table.update(number) { $0.state = .sealed } }
+        try await moveJournal()
+        try await pool.run { [packs] in try packs.flushIndexIfNeeded() }
+        return version
+    }
+
+    private func insert(_ record: JournalRecord, _ transaction: Transaction) throws {
+        // Another commit may have brought the same record meanwhile: one of them is enough.
+        try transaction.execute(
+            """
+            INSERT INTO store_journal (id, kind, codec, plain_bytes, encoded_bytes, record, reach)
+            VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+            """,
+            record.id.bytes, Int64(record.kind.rawValue), Int64(record.codec.rawValue), record.plainBytes,
+            record.encodedBytes, record.record, try JournalReach.seal(record.reach, id: record.id, ring: storageKeys))
+    }
+
+    private static func check(_ draft: VersionDraft) throws {
+        for (what, text) in [("repository", draft.repository), ("artifact", draft.artifact)]
+        where text.isEmpty || text.utf8.count > 1024 || text.utf8.contains(0) {
+            throw StoreError.invalid(
+                "the \(what) of a version has 1 to 1,024 bytes and no NUL; this one has \(text.utf8.count)")
+        }
+    }
+
+    static func keyContext(_ id: VersionID) -> [String: String] { ["coffer:version": id.rawValue] }
+
+    /// What a version's content is looked up by: a keyed hash, so that the database does not tell who has a known file.
+    func contentKey(_ contentID: SHA256Digest) -> [UInt8] {
+        Derivation.secret(storageKeys.current.key, "version/content", [contentID.bytes]).withUnsafeBytes {
+            Array($0.prefix(16))
+        }
+    }
+
+    /// Size, tag and shape of the ZIP view.
+    private func presentation(_ staged: StagedContent) async throws -> PreparedZip {
+        let session = staged.ingest.session
+        let context = ReadContext(
+            reader: reader, pool: pool, domain: session.domain, session: session, subject: "the content")
+        switch staged.root.content {
+        case .blob(let content):
+            return PreparedZip(byteCount: content.byteCount, etag: etag(content.digest, number: 1), shape: [])
+        case .tree(let directory):
+            let plan = try await pool.run { () throws -> ZipPlan? in
+                do {
+                    return try context.guarding { try ZipPlan(context, directory) }
+                } catch let error as StoreError where error.code == .invalid {
+                    // Names that no ZIP can hold: the version is stored all the same and has no ZIP view.
+                    return nil
+                }
+            }
+            guard let plan else { return PreparedZip(byteCount: 0, etag: etag(directory.treeID, number: 0), shape: []) }
+            return PreparedZip(
+                byteCount: plan.layout.totalBytes, etag: etag(directory.treeID, number: 1),
+                shape: plan.shapeDigest.bytes)
+        }
+    }
+
+    func etag(_ contentID: SHA256Digest, number: Int) -> String {
+        let keyed = Derivation.secret(storageKeys.current.key, "version/etag", [contentID.bytes])
+        return keyed.withUnsafeBytes { Hex.encode(Array($0.prefix(16))) } + "-p\(number)"
+    }
+}
+
+struct PreparedZip: Sendable {
+    var byteCount: Int64
+    var etag: String
+    var shape: [UInt8]
+}
+
+/// Everything about a version that is known before its transaction.
+struct PreparedVersion: Sendable {
+    let id: VersionID
+    let draft: VersionDraft
+    let staged: StagedContent
+    let dataKey: SecretBytes
+    let wrapped: [UInt8]
+    let zip: PreparedZip
+    let newStoredBytes: Int64
+    let createdAt: Date
+    let summary: [UInt8]
+    let contentKey: [UInt8]
+
+    func insert(_ transaction: Transaction) throws -> Version {
+        let row = try transaction.row(
+            """
+            SELECT COALESCE(MAX(number), 0) AS last FROM store_versions
+            WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
+            """, draft.scope.account, draft.scope.region, draft.repository, draft.artifact)
+        let number = try row?.int("last") ?? 0
+        let version = version(number: number + 1)
+        let root = try RootManifest.seal(staged.root.encode(), dataKey: dataKey, version: id, number: version.number)
+        let roots = try staged.root.refs().flatMap(\.id.bytes)
+        let domain = staged.ingest.session.domain
+        try transaction.execute(
+            """
+            INSERT INTO store_versions (id, account, region, repository, artifact, number, execution, execution_number,
+                stage, action, action_execution, created_by, attributes, key_id, key_arn, root_kind, content_key, summary,
+                logical_bytes, new_stored_bytes, file_count, zip_bytes, zip_etag, zip_number, zip_shape, domain_id,
+                domain_epoch, roots, root, data_key, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            id.rawValue, draft.scope.account, draft.scope.region, draft.repository, draft.artifact, version.number,
+            draft.execution, draft.executionNumber, draft.stage, draft.action, draft.actionExecution, draft.createdBy,
+            try VersionRow.encode(draft.attributes), version.keyID, version.keyARN, version.rootKind.rawValue,
+            contentKey,
+            summary, version.logicalBytes, newStoredBytes, version.fileCount, zip.byteCount, zip.etag, 1, zip.shape,
+            domain.id, Int64(domain.epoch), roots, root, wrapped, createdAt.milliseconds)
+        for tag in draft.tags { try Tags.set(tag, on: version, at: createdAt.milliseconds, transaction) }
+        return version
+    }
+
+    private func version(number: Int) -> Version {
+        Version(
+            id: id, number: number, draft: draft, keyID: staged.ingest.key.id, keyARN: staged.ingest.key.arn,
+            rootKind: staged.rootKind, contentID: staged.contentID, logicalBytes: staged.logicalBytes,
+            newStoredBytes: newStoredBytes, fileCount: staged.fileCount, createdAt: createdAt, deletedAt: nil,
+            zip: Version.Presentation(byteCount: zip.byteCount, etag: zip.etag, number: 1))
+    }
+}

@@ -1,0 +1,127 @@
+import Catalog
+import Cryptography
+import Foundation
+
+/// What opening a store does: takes in the tables, cuts open packs to their durable length, removes packs that no commit
+/// ever named, and reads into the index whatever its runs do not cover.
+struct Recovery: Sendable {
+    let catalog: Catalog
+    let packs: PackStore
+    let pool: WorkPool
+    let ring: StorageKeyRing
+
+    func run() async throws {
+        let rows = try await catalog.read { try $0.rows("SELECT * FROM store_packs") }
+        let next = try await catalog.read { try $0.storeState("next_pack") }
+        let journal = try await catalog.read { try $0.rows("SELECT * FROM store_journal") }
+        let damage = try await catalog.read { try $0.rows("SELECT pack, record FROM store_damage") }
+        try await pool.run { try restore(rows, next: next, journal, damage) }
+    }
+
+    private func restore(_ rows: [Row], next: Int64, _ journal: [Row], _ damage: [Row]) throws {
+        packs.table.reserve(below: UInt32(next))
+        var names: Set<String> = []
+        for row in rows {
+            let info = try Self.info(row)
+            packs.table.set(info)
+            packs.table.reserve(below: info.number + 1)
+            if info.state != .deleted { names.insert(info.name) }
+        }
+        // A pack that no commit named belongs to an ingest that a crash ended; a deleted one may be left over.
+        for name in try packs.backend.list() where !names.contains(name) { try packs.backend.delete(name) }
+        for row in rows {
+            let info = try Self.info(row)
+            if info.state == .open { try resume(info, row) }
+        }
+        try fillIndex()
+        for row in damage {
+            guard
+                let location = try packs.index.lookup(
+                    try row.bytes("record").withUnsafeBytes { RecordID($0) },
+                    accept: { Int64($0.pack) == (try? row.int64("pack")) })
+            else { continue }
+            packs.table.markDamaged(location)
+        }
+        for row in journal {
+            let record = try Self.journalRecord(row, ring)
+            packs.journal.add([record])
+            packs.index.insert(record.id, record.location)
+        }
+    }
+
+    private func resume(_ info: PackInfo, _ row: Row) throws {
+        guard let id = Hex.decode(info.name) else { throw FormatError("a pack has an impossible name") }
+        guard let length = try packs.backend.length(info.name), length >= Int64(info.length) else {
+            // Bytes that were acknowledged are gone. Reads of them say so; everything else goes on working.
+            packs.table.update(info.number) { $0.state = .sealed }
+            return
+        }
+        if length > Int64(info.length) { try packs.backend.truncate(info.name, to: Int64(info.length)) }
+        let version = UInt32(info.storageKeyVersion)
+        let writer = try PackWriter(
+            number: info.number, id: id, packClass: info.packClass, limit: packs.limit(info.packClass),
+            storageKey: (version, try ring.fetched(version: version)), backend: packs.backend, durable: info.length,
+            records: UInt32(info.records), frames: UInt32(try row.int("frames")),
+            lastFrame: (UInt32(info.lastFrameOffset), UInt32(info.lastFrameBytes)), plainBytes: UInt64(info.plainBytes))
+        packs.resume(writer)
+    }
+
+    private func fillIndex() throws {
+        let covered = packs.index.coveredPacks
+        for info in packs.table.all where info.state != .deleted && !covered.contains(info.number) {
+            do {
+                packs.index.insert(try packs.entries(of: info).reversed())
+            } catch is FormatError {
+                // One unreadable pack must not keep the others from being served; scrubbing reports it.
+                continue
+            } catch let error as StoreError where error.code == .integrity {
+                continue
+            }
+        }
+    }
+
+    static func info(_ row: Row) throws -> PackInfo {
+        guard let packClass = PackClass(rawValue: UInt8(try row.int64("class"))),
+            let state = PackInfo.State(rawValue: try row.int("state"))
+        else { throw FormatError("the table of packs holds an unknown class or state") }
+        return PackInfo(
+            number: UInt32(try row.int64("number")), name: try row.string("name"), packClass: packClass, state: state,
+            isRegistered: true, length: try row.int("length"), records: try row.int("records"),
+            lastFrameOffset: try row.int("last_frame_offset"), lastFrameBytes: try row.int("last_frame_bytes"),
+            plainBytes: try row.int("plain_bytes"), storageKeyVersion: try row.int("storage_key"))
+    }
+
+    private static func journalRecord(_ row: Row, _ ring: StorageKeyRing) throws -> JournalRecord {
+        guard let kind = RecordKind(rawValue: UInt8(try row.int64("kind"))),
+            let codec = RecordCodec(rawValue: UInt8(try row.int64("codec")))
+        else { throw FormatError("the journal holds an unknown kind of record") }
+        let id = try row.bytes("id").withUnsafeBytes { RecordID($0) }
+        return JournalRecord(
+            id: id, kind: kind, codec: codec, plainBytes: try row.int("plain_bytes"),
+            encodedBytes: try row.int("encoded_bytes"),
+            reach: try row.optionalBytes("reach").map { try JournalReach.open($0, id: id, ring: ring) } ?? [],
+            record: try row.bytes("record"))
+    }
+}
+
+/// The ids that a journal record refers to, sealed under the storage key.
+enum JournalReach {
+    private static func name(_ id: RecordID) -> [UInt8] { Array("journal/".utf8) + id.bytes }
+
+    static func seal(_ reach: [RecordID], id: RecordID, ring: StorageKeyRing) throws -> [UInt8]? {
+        if reach.isEmpty { return nil }
+        return try SealedEnvelope.seal(
+            reach.flatMap(\.bytes), type: .reachability, version: ring.current.version, key: ring.current.key,
+            name: name(id))
+    }
+
+    static func open(_ sealed: [UInt8], id: RecordID, ring: StorageKeyRing) throws -> [RecordID] {
+        let key = try ring.fetched(version: try SealedEnvelope.version(of: sealed))
+        let bytes = try SealedEnvelope.open(sealed, type: .reachability, key: key, name: name(id))
+        return bytes.withUnsafeBytes { raw in
+            stride(from: 0, to: raw.count - 15, by: 16).map {
+                RecordID(UnsafeRawBufferPointer(rebasing: raw[$0..<$0 + 16]))
+            }
+        }
+    }
+}

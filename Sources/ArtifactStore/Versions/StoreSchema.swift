@@ -1,0 +1,64 @@
+public import Catalog
+
+/// The store's tables. Times are milliseconds since 1970; ids of records are keyed.
+public enum StoreSchema {
+    /// All steps.
+    public static let migrations: [Migration] = [
+        Migration(
+            "store-001",
+            [
+                "CREATE TABLE store_state (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
+                "INSERT INTO store_state (name, value) VALUES ('epoch', 1), ('next_pack', 1)",
+                """
+                CREATE TABLE store_packs (
+                    number BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, class BIGINT NOT NULL, state BIGINT NOT NULL,
+                    length BIGINT NOT NULL, records BIGINT NOT NULL, frames BIGINT NOT NULL, last_frame_offset BIGINT NOT NULL,
+                    last_frame_bytes BIGINT NOT NULL, plain_bytes BIGINT NOT NULL, storage_key BIGINT NOT NULL,
+                    last_ref_epoch BIGINT NOT NULL, condemned_epoch BIGINT, created_at BIGINT NOT NULL, scrubbed_at BIGINT)
+                """,
+                """
+                CREATE TABLE store_journal (
+                    id BLOB PRIMARY KEY, kind BIGINT NOT NULL, codec BIGINT NOT NULL, plain_bytes BIGINT NOT NULL,
+                    encoded_bytes BIGINT NOT NULL, record BLOB NOT NULL, reach BLOB)
+                """,
+                """
+                CREATE TABLE store_versions (
+                    id TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, repository TEXT NOT NULL,
+                    artifact TEXT NOT NULL, number BIGINT NOT NULL, execution TEXT, execution_number BIGINT, stage TEXT,
+                    action TEXT, action_execution TEXT, created_by TEXT NOT NULL, attributes TEXT NOT NULL,
+                    key_id TEXT NOT NULL, key_arn TEXT NOT NULL, root_kind TEXT NOT NULL, content_key BLOB NOT NULL,
+                    summary BLOB NOT NULL, logical_bytes BIGINT NOT NULL, new_stored_bytes BIGINT NOT NULL,
+                    file_count BIGINT NOT NULL, zip_bytes BIGINT NOT NULL, zip_etag TEXT NOT NULL, zip_number BIGINT NOT NULL,
+                    zip_shape BLOB NOT NULL, domain_id BLOB NOT NULL, domain_epoch BIGINT NOT NULL, roots BLOB NOT NULL,
+                    root BLOB NOT NULL, data_key BLOB NOT NULL, created_at BIGINT NOT NULL, deleted_at BIGINT,
+                    UNIQUE (account, region, repository, artifact, number))
+                """,
+                "CREATE INDEX store_versions_content ON store_versions (content_key)",
+                "CREATE INDEX store_versions_execution ON store_versions (execution)",
+                "CREATE INDEX store_versions_deleted ON store_versions (deleted_at)",
+                """
+                CREATE TABLE store_tags (
+                    account TEXT NOT NULL, region TEXT NOT NULL, repository TEXT NOT NULL, artifact TEXT NOT NULL,
+                    tag TEXT NOT NULL, version TEXT NOT NULL REFERENCES store_versions (id), set_at BIGINT NOT NULL,
+                    PRIMARY KEY (account, region, repository, artifact, tag))
+                """,
+                "CREATE INDEX store_tags_version ON store_tags (version)",
+                """
+                CREATE TABLE store_pins (
+                    version TEXT NOT NULL REFERENCES store_versions (id), name TEXT NOT NULL, kind TEXT NOT NULL,
+                    owner TEXT NOT NULL, reason TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT,
+                    PRIMARY KEY (version, name))
+                """,
+                """
+                CREATE TABLE store_rules (
+                    account TEXT NOT NULL, region TEXT NOT NULL, repository TEXT NOT NULL, artifact TEXT NOT NULL,
+                    newest BIGINT, age_seconds BIGINT, stage TEXT, PRIMARY KEY (account, region, repository, artifact))
+                """,
+                """
+                CREATE TABLE store_damage (
+                    pack BIGINT NOT NULL, record_offset BIGINT NOT NULL, record BLOB NOT NULL, reason TEXT NOT NULL,
+                    found_at BIGINT NOT NULL, PRIMARY KEY (pack, record_offset))
+                """,
+            ])
+    ]
+}
