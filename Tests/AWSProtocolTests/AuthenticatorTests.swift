@@ -161,6 +161,19 @@ struct AuthenticatorTests {
         }
     }
 
+    @Test func aServiceOfDocumentsWantsItsBodySigned() async {
+        let signer = RequestSigner(
+            accessKeyID: "AKIAIOSFODNN7EXAMPLE", secret: SecretBytes(copying: Array(FixedCredentials.secret.utf8)),
+            region: "us-east-1", service: .codePipeline)
+        var request = makeRequest("POST", body: Array("{}".utf8))
+        signer.sign(&request, payloadHash: PayloadHash.unsigned, date: Self.now)
+        #expect(await refusal(request, .codePipeline)?.code == "InvalidSignatureException")
+        signer.sign(&request, payloadHash: SHA256.digest(Array("{}".utf8)).description, date: Self.now)
+        #expect(await refusal(request, .codePipeline) == nil)
+        request.body = RequestBody(bytes: Array("[]".utf8))
+        #expect(await refusal(request, .codePipeline)?.code == "InvalidSignatureException")
+    }
+
     @Test func aScopeOfAnotherServiceIsRefused() async {
         let error = await refusal(Self.signed(makeRequest("POST")), .codePipeline)
         #expect(error?.code == "InvalidSignatureException")

@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import Testing
 
@@ -88,6 +89,20 @@ struct JSONOperationTests {
                 && message.contains(
                     "Value at 'pipeline.stages.1.member.actions.1.member.configuration' failed to satisfy constraint: "
                         + "Map value must satisfy constraint: [Member must have length less than or equal to ")
+        }
+    }
+
+    @Test func blobsAreMeasuredInBytesAndNeverQuoted() throws {
+        let document = JSONValue.object([
+            "KeyId": .string(""), "Plaintext": .string(Base64.encode([UInt8](repeating: 0, count: 4097))),
+        ])
+        #expect {
+            try ShapeValidator.validate(document, operation: "Encrypt", table: KMSShapes.table)
+        } throws: { error in
+            (error as? AWSError)?.message
+                == "2 validation errors detected: Value '' at 'keyId' failed to satisfy constraint: Member must have "
+                + "length greater than or equal to 1; Value at 'plaintext' failed to satisfy constraint: Member must "
+                + "have length less than or equal to 4096"
         }
     }
 

@@ -32,7 +32,9 @@ struct ShapeValidator {
         switch (shape.kind, value) {
         case (.structure(let members), .object(let object)):
             for member in members {
-                let place = path.isEmpty ? member.name : "\(path).\(member.name)"
+                // The services name members so in these messages, whatever their case on the wire.
+                let spelled = member.name.prefix(1).lowercased() + member.name.dropFirst()
+                let place = path.isEmpty ? spelled : "\(path).\(spelled)"
                 if let inner = object[member.name], inner != .null {
                     try check(inner, member.shape, path: place)
                 } else if member.isRequired {
@@ -96,7 +98,9 @@ struct ShapeValidator {
         let length = Double(text.unicodeScalars.count)
         if let maximum = shape.maximum, length > maximum { found.append(Self.atMost(maximum)) }
         if let minimum = shape.minimum, length < minimum { found.append(Self.atLeast(minimum)) }
-        if let pattern, !matches(text, pattern) { found.append(Self.mustMatch(pattern)) }
+        // A text that is too long is refused anyway; it need not be searched.
+        let isTooLong = shape.maximum.map { length > $0 } ?? false
+        if let pattern, !isTooLong, !matches(text, pattern) { found.append(Self.mustMatch(pattern)) }
         if !allowed.isEmpty, !allowed.contains(text) { found.append(Self.mustBeOneOf(allowed)) }
         return found
     }

@@ -88,12 +88,13 @@ public struct Authenticator: Sendable {
         var verified = request
         let streams = service == .s3 || service == .coffer
         let payload: String
-        if let sent = Self.sentPayloadHash(request, claim) {
+        if let sent = Self.sentPayloadHash(request, claim), streams || PayloadHash.isDigest(sent) {
             payload = sent
         } else if service == .s3 {
             guard claim.place == .query else { throw AuthenticationFailure.missingPayloadHash }
             payload = PayloadHash.unsigned
         } else {
+            // The other services never leave a body out of the signature.
             let bytes = try await request.body.collect(upTo: bodyBytesMax)
             verified.body = RequestBody(bytes: bytes)
             payload = SHA256.digest(bytes).description
