@@ -1,0 +1,99 @@
+/// Compares two trees: names and ids first, content only where they differ.
+///
+/// Work follows the differences: equal ids prune whole directories, filters apply before anything is read, and every
+/// budget that cuts the comparison short is named in the report's notices.
+public struct ArtifactDiffer: Sendable {
+    private let options: DiffOptions
+
+    /// A differ with options.
+    public init(options: DiffOptions = DiffOptions()) { self.options = options }
+
+    /// Compares two trees.
+    ///
+    /// - Parameters:
+    ///   - oldName: what the report calls the old tree, such as `app@412`.
+    ///   - newName: what the report calls the new tree.
+    /// - Throws: whatever the trees throw while they are listed; content that cannot be read becomes part of the report.
+    public static func compare(
+        old: any TreeSource, new: any TreeSource, oldName: String = "old", newName: String = "new",
+        options: DiffOptions = DiffOptions()
+    ) async throws -> DiffReport {
+        try await ArtifactDiffer(options: options).compare(old: old, new: new, oldName: oldName, newName: newName)
+    }
+
+    /// Compares two trees; see the static method.
+    public func compare(
+        old: any TreeSource, new: any TreeSource, oldName: String = "old", newName: String = "new"
+    ) async throws -> DiffReport {
+        let deadline = options.timeLimit.map { options.now() + $0 }
+        var walk = TreeWalk(old: old, new: new, filter: options.filter)
+        try await walk.run()
+        try await walk.prove()
+        let renames = try await findRenames(walk, deadline: deadline)
+
+        var drafts = walk.differing.map { Draft($0, .changed, [.content]) }
+        drafts += walk.modes.map { Draft($0, .modeChanged, [.mode]) }
+        drafts += walk.kinds.map { Draft($0, .kindChanged, [.content]) }
+        drafts += renames.matches.map(Draft.init(renamed:))
+        drafts += renames.removed.map { Draft(old: $0, new: nil, .removed, [.content]) }
+        drafts += renames.added.map { Draft(old: nil, new: $0, .added, [.content]) }
+        drafts.sort { $0.path.lexicographicallyPrecedes($1.path) }
+
+        var changed = Set(drafts.map(\.path))
+        for match in renames.matches { changed.insert(match.old.path) }
+        let filler = ContentFiller(
+            old: old, new: new, options: options,
+            comparer: ContentComparer(options: options, deadline: deadline),
+            context: ContentComparer.Context(changedPaths: changed))
+        let filled = try await filler.fill(drafts)
+        return DiffReport(
+            old: oldName, new: newName, changes: filled.changes, directoryRenames: renames.directoryRenames(),
+            identical: walk.identical, prunedDirectories: walk.prunedDirectories,
+            notices: renames.notices + filled.notices)
+    }
+
+    private func findRenames(_ walk: TreeWalk, deadline: ContinuousClock.Instant?) async throws -> RenameFinder {
+        var finder = RenameFinder(removed: walk.removed, added: walk.added, options: options)
+        guard options.findsRenames, !walk.removed.isEmpty, !walk.added.isEmpty else { return finder }
+        finder.matchExactly()
+        if options.detail != .names {
+            try await finder.matchSimilar(old: walk.old, new: walk.new, deadline: deadline)
+        }
+        return finder
+    }
+}
+
+/// A change whose content is still to be compared.
+struct Draft: Sendable {
+    var change: Change
+    var old: PathNode?
+    var new: PathNode?
+
+    /// Where the change is listed.
+    var path: [UInt8] { new?.path ?? old?.path ?? [] }
+
+    init(_ pair: TreeWalk.Pair, _ status: ChangeStatus, _ classes: [ChangeClass]) {
+        self.init(old: pair.old, new: pair.new, status, classes)
+        if status == .changed, let left = pair.old.node.mode, let right = pair.new.node.mode, left != right {
+            change.classes.append(.mode)
+        }
+    }
+
+    init(renamed match: RenameFinder.Match) {
+        self.init(old: match.old, new: match.new, .renamed, match.similarity == 100 ? [] : [.content])
+        change.oldPath = match.old.name
+        change.similarity = match.similarity
+        if let left = match.old.node.mode, let right = match.new.node.mode, left != right {
+            change.classes.append(.mode)
+        }
+    }
+
+    init(old: PathNode?, new: PathNode?, _ status: ChangeStatus, _ classes: [ChangeClass]) {
+        self.old = old
+        self.new = new
+        change = Change(path: "", status: status, old: old?.side, new: new?.side, classes: classes)
+        let path = path
+        change.path = String(decoding: path, as: UTF8.self)
+        if !change.path.utf8.elementsEqual(path) { change.rawPath = DiffText(path).hex }
+    }
+}
