@@ -139,6 +139,17 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // What scripts/bench measures from inside; no product of the package.
+        .executableTarget(
+            name: "coffer-bench",
+            dependencies: [
+                "ArtifactStore", "Catalog", "KeyHierarchy",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                systemPackage,
+            ],
+            path: "Tests/Benchmarks/coffer-bench",
+            swiftSettings: settings),
+
         // Tests, one target beside each library.
         tests("Cryptography"),
         tests("Compression"),

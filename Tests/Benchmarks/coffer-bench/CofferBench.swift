@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// Measures what only the library can be asked; `scripts/bench` runs it and compares. Each command prints one JSON object.
+@main
+struct CofferBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coffer-bench",
+        abstract: "Measures the store from inside.",
+        subcommands: [Ingest.self, Restore.self, SmallPublish.self, Stream.self, Index.self, Open.self])
+}

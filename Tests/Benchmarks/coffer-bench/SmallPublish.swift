@@ -1,0 +1,40 @@
+import ArgumentParser
+import ArtifactStore
+import Catalog
+import Glibc
+
+/// Publishes ten new files of 2 KiB again and again, beside the price of one `fdatasync` on the same disk.
+struct SmallPublish: AsyncParsableCommand {
+    @OptionGroup var bench: BenchOptions
+    @Option(help: "How often.") var count = 300
+
+    func run() async throws {
+        let (store, catalog) = try await bench.open()
+        var random = Xorshift()
+        var publishes: [Double] = []
+        var syncs: [Double] = []
+        let probe = Glibc.open(bench.data + "/probe", O_CREAT | O_WRONLY, 0o600)
+        guard probe >= 0 else { throw ValidationError("cannot write to \(bench.data)") }
+        defer { close(probe) }
+        for _ in 0..<count {
+            let block = random.bytes(4096)
+            let files = (0..<10).map { _ in random.bytes(2048) }
+            let before = seconds()
+            guard write(probe, block, block.count) == block.count, fdatasync(probe) == 0 else {
+                throw ValidationError("cannot write to \(bench.data)")
+            }
+            let between = seconds()
+            let ingest = try await store.beginIngest(scope: BenchOptions.scope)
+            let tree = try await ingest.openTree()
+            for (index, bytes) in files.enumerated() {
+                try await tree.addFile(Array("file\(index)".utf8), mode: 0o644, bytes)
+            }
+            try await store.publish(tree.finish(), BenchOptions.draft())
+            publishes.append(seconds() - between)
+            syncs.append(between - before)
+        }
+        try report(["publishMilliseconds": median(publishes) * 1000, "syncMilliseconds": median(syncs) * 1000])
+        try await store.close()
+        try catalog.close()
+    }
+}
