@@ -6,13 +6,14 @@ public struct ByteStream: AsyncSequence, Sendable {
     public typealias Failure = any Error
 
     /// Where the pieces come from; called by one task at a time.
-    typealias Pull = @Sendable () async throws -> [UInt8]?
+    public typealias Pull = @Sendable () async throws -> [UInt8]?
 
     /// The exact number of bytes that the stream will yield.
     public let byteCount: Int64
     private let makePull: @Sendable () -> Pull
 
-    init(byteCount: Int64, _ makePull: @escaping @Sendable () -> Pull) {
+    /// A stream of `byteCount` bytes; `makePull` answers where they come from, piece by piece, nil at the end.
+    public init(byteCount: Int64, _ makePull: @escaping @Sendable () -> Pull) {
         self.byteCount = byteCount
         self.makePull = makePull
     }
