@@ -97,8 +97,8 @@ let package = Package(
         library(
             "S3API", path: "Sources/ServiceAPIs/S3",
             [
-                "AccessControl", "AWSProtocol", "ArtifactStore", "Compression", "Cryptography", "ObjectStorage",
-                httpTypes,
+                "AccessControl", "AWSProtocol", "ArtifactStore", "Cryptography", "KeyHierarchy", "ObjectStorage",
+                httpTypes, log,
             ]),
         library("STSAPI", path: "Sources/ServiceAPIs/STS", ["AccessControl", "AWSProtocol", httpTypes]),
         library(
@@ -172,8 +172,13 @@ let package = Package(
         tests("AccessControl", ["Catalog", "Cryptography", "KeyHierarchy"]),
         tests("AWSProtocol", ["AccessControl", "Cryptography", httpTypes]),
         tests("CodePipelineAPI", ["AccessControl", "AWSProtocol", "PipelineEngine", "PipelineModel", httpTypes]),
-        tests("S3API", ["AccessControl", "AWSProtocol", "ObjectStorage", httpTypes]),
         tests("STSAPI", ["AccessControl", "AWSProtocol", "Catalog", "Cryptography", httpTypes]),
+        tests(
+            "S3API",
+            [
+                "AccessControl", "ArtifactStore", "AWSProtocol", "Catalog", "Cryptography", "KeyHierarchy",
+                "ObjectStorage", httpTypes, systemPackage,
+            ]),
         tests("Console", ["AWSProtocol", httpTypes]),
         tests(
             "CofferServer",

@@ -1,0 +1,79 @@
+import AWSProtocol
+import Foundation
+import ObjectStorage
+
+/// Conditions on reading an object (RFC 9110 §13.2.2), with S3's header names for the object itself or a copy's source.
+struct ReadConditions {
+    private let ifMatch: String?
+    private let ifNoneMatch: String?
+    private let ifModifiedSince: String?
+    private let ifUnmodifiedSince: String?
+
+    /// The conditions of a GET or HEAD.
+    init(_ request: S3Request) { self.init(request, prefix: "") }
+
+    /// The conditions on the source of a copy.
+    static func copySource(_ request: S3Request) -> ReadConditions {
+        ReadConditions(request, prefix: "x-amz-copy-source-")
+    }
+
+    private init(_ request: S3Request, prefix: String) {
+        ifMatch = request.header(prefix + "if-match")
+        ifNoneMatch = request.header(prefix + "if-none-match")
+        ifModifiedSince = request.header(prefix + "if-modified-since")
+        ifUnmodifiedSince = request.header(prefix + "if-unmodified-since")
+    }
+
+    /// What the conditions make of a request.
+    enum Verdict: Equatable {
+        case proceed
+        case notModified
+        case failed(String)
+    }
+
+    /// Judges the conditions against an object.
+    func judge(_ object: StoredObject) -> Verdict {
+        // Header dates have whole seconds: compare what the client can have seen.
+        let modified = object.lastModified.timeIntervalSince1970.rounded(.down)
+        if let ifMatch {
+            if !EntityTag.list(ifMatch, contains: object.etag) { return .failed("If-Match") }
+        } else if let date = ifUnmodifiedSince.flatMap(S3Date.parseHTTP), modified > date.timeIntervalSince1970 {
+            return .failed("If-Unmodified-Since")
+        }
+        if let ifNoneMatch {
+            if EntityTag.list(ifNoneMatch, contains: object.etag) { return .notModified }
+        } else if let date = ifModifiedSince.flatMap(S3Date.parseHTTP), modified <= date.timeIntervalSince1970 {
+            return .notModified
+        }
+        return .proceed
+    }
+
+    /// Throws `PreconditionFailed` unless a copy may use `object` as its source.
+    func requireForCopy(_ object: StoredObject) throws(AWSError) {
+        switch judge(object) {
+        case .proceed: return
+        case .notModified: throw Self.failed("x-amz-copy-source-If-None-Match")
+        case .failed(let condition): throw Self.failed("x-amz-copy-source-\(condition)")
+        }
+    }
+
+    static func failed(_ condition: String) -> AWSError {
+        AWSError(
+            "PreconditionFailed", "At least one of the pre-conditions you specified did not hold",
+            fields: [("Condition", condition)])
+    }
+}
+
+extension S3Request {
+    /// The conditions on a write.
+    func writeConditions() throws(AWSError) -> WriteConditions {
+        let conditions = WriteConditions(ifMatch: header("if-match"), ifNoneMatch: header("if-none-match"))
+        if let tag = conditions.ifNoneMatch, tag != "*" {
+            throw S3Error.notImplemented("A write's If-None-Match takes only the value *.")
+        }
+        if conditions.ifMatch != nil, conditions.ifNoneMatch != nil {
+            throw S3Error.invalidRequest("Give either If-Match or If-None-Match, not both.")
+        }
+        return conditions
+    }
+}
