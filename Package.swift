@@ -158,7 +158,9 @@ let package = Package(
         tests("KeyHierarchy", ["Catalog", "Cryptography"]),
         tests("ArtifactStore", ["Archives", "Catalog", "Compression", "Cryptography", "KeyHierarchy", systemPackage]),
         tests("ObjectStorage", ["ArtifactStore", "Catalog", "Cryptography", "KeyHierarchy", systemPackage]),
-        tests("ArtifactDiff", ["Archives", "ArtifactStore", "Compression", "Cryptography"]),
+        tests(
+            "ArtifactDiff",
+            ["Archives", "ArtifactStore", "Catalog", "Compression", "Cryptography", "KeyHierarchy", systemPackage]),
         tests("PipelineModel"),
         tests(
             "PipelineEngine",
