@@ -50,7 +50,7 @@ struct SigningClaim: Sendable {
     /// - Returns: `nil` when the request carries no SigV4 claim at all.
     static func parse(_ request: ServiceRequest) throws(AuthenticationFailure) -> SigningClaim? {
         if let authorization = request.headers[.authorization] {
-            guard authorization.hasPrefix(algorithm) else {
+            guard authorization.hasPrefix(algorithm + " ") else {
                 if authorization.hasPrefix("AWS4-") {
                     throw .malformed("Unsupported signing algorithm; use \(algorithm).")
                 }
@@ -143,6 +143,6 @@ struct SigningClaim: Sendable {
     }
 
     private static func headerNames(_ list: String) -> [String] {
-        list.split(separator: ";").map { $0.lowercased() }
+        list.split(separator: ";", omittingEmptySubsequences: false).map { $0.lowercased() }
     }
 }
