@@ -219,7 +219,7 @@ final class PackStore: Sendable {
 
     /// Reads `target.count` bytes of a pack.
     func read(pack number: UInt32, at offset: Int, into target: UnsafeMutableRawBufferPointer) throws {
-        if let writer = slots.withLock({ $0.writers[number] }), writer.readBuffered(at: offset, into: target) { return }
+        if let writer = slots.withLock({ $0.writers[number] }), try writer.readBuffered(at: offset, into: target) { return }
         guard let info = table[number], info.state != .deleted else {
             throw StoreError.integrity("a pack that should exist is missing")
         }

@@ -254,16 +254,22 @@ final class PackWriter: Sendable {
     /// Whether the pack holds no record.
     var isEmpty: Bool { state.withLock { $0.records == 0 } }
 
-    /// Fills `target` from the part that is still buffered, or tells that the backend has it.
-    func readBuffered(at offset: Int, into target: UnsafeMutableRawBufferPointer) -> Bool {
-        state.withLock { state in
+    /// Fills `target` where some of it is still buffered, or tells that the backend has it all. A record may begin in a
+    /// span that was handed over and end in the buffered one: its beginning is then read back.
+    func readBuffered(at offset: Int, into target: UnsafeMutableRawBufferPointer) throws -> Bool {
+        try state.withLock { state in
             guard !state.sealed, offset + target.count > state.written else { return false }
             let spanStart = state.length - state.buffer.count
-            guard offset >= spanStart, offset + target.count <= state.length else { return false }
+            guard offset + target.count <= state.length else { return false }
+            let before = max(0, spanStart - offset)
+            if before > 0 {
+                try backend.read(
+                    name, at: Int64(offset), into: UnsafeMutableRawBufferPointer(rebasing: target.prefix(before)))
+            }
+            let rest = UnsafeMutableRawBufferPointer(rebasing: target.dropFirst(before))
+            let start = offset + before - spanStart
             state.buffer.withUnsafeBytes { bytes in
-                target.copyMemory(
-                    from: UnsafeRawBufferPointer(
-                        rebasing: bytes[offset - spanStart..<offset - spanStart + target.count]))
+                rest.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + rest.count]))
             }
             return true
         }
