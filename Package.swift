@@ -81,9 +81,8 @@ let package = Package(
         library(
             "ActionProviders",
             [
-                "Archives", "ArtifactStore", "Catalog", "CCofferShims", "ObjectStorage", "PipelineEngine",
-                "PipelineModel",
-                log, subprocess, systemPackage, yams,
+                "Archives", "ArtifactStore", "Catalog", "CCofferShims", "Cryptography", "KeyHierarchy", "ObjectStorage",
+                "PipelineEngine", "PipelineModel", log, subprocess, systemPackage, yams,
             ]),
 
         // Floor 4: who is asking, and in which words.

@@ -176,8 +176,7 @@ enum MultipartChecksum {
 }
 
 extension ChecksumAlgorithm {
-    /// The polynomial of a cyclic redundancy check.
-    var polynomial: ReflectedCRC? {
+    fileprivate var polynomial: ReflectedCRC? {
         switch self {
         case .crc32: .crc32
         case .crc32c: .crc32c

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "CofferSpawn.h"
 #include "igzip.h"
 
 /// renameat2(2) that refuses to replace an existing destination. Returns 0 or -1 with errno.
