@@ -23,7 +23,11 @@ public final class ArtifactStore: Sendable {
     let leases: Leases
     let storageKeys: StorageKeyRing
     let now: @Sendable () -> Date
-    let journalGate = JournalGate()
+    let journalGate = Gate()
+    let collectionGate = Gate()
+    let scrubGate = Gate()
+    /// Called between the steps of a collection; tests stop there.
+    let collectionHook = Mutex<(@Sendable (CollectionStep) async throws -> Void)?>(nil)
     private let domains = Mutex<[DomainName: DomainContext]>([:])
     private let cutters = Mutex<[DomainName: any StreamCutter]>([:])
 

@@ -103,7 +103,12 @@ final class PackStore: Sendable {
             return true
         }
         guard mine, !writer.isClosed else { return }
-        note(try writer.seal())
+        do {
+            note(try writer.seal())
+        } catch {
+            if writer.isBroken { table.update(writer.number) { $0.isBroken = true } }
+            throw error
+        }
     }
 
     /// Seals packs of which too little room is left, so that every open pack is worth appending to.
@@ -139,9 +144,14 @@ final class PackStore: Sendable {
         var result: [PackWriter.Durable] = []
         for number in numbers.sorted() {
             guard let writer = slots.withLock({ $0.writers[number] }) else { continue }
-            let durable = try writer.flush()
-            note(durable)
-            result.append(durable)
+            do {
+                let durable = try writer.flush()
+                note(durable)
+                result.append(durable)
+            } catch {
+                if writer.isBroken { table.update(number) { $0.isBroken = true } }
+                throw error
+            }
         }
         return result
     }
@@ -155,8 +165,18 @@ final class PackStore: Sendable {
     /// A commit has written these to the database.
     func registered(_ durables: [PackWriter.Durable]) {
         for durable in durables {
-            table.update(durable.number) { $0.isRegistered = true }
+            table.update(durable.number) { info in
+                info.isRegistered = info.isRegistered || durable.isSealed || info.state == .open
+                info.registeredLength = max(info.registeredLength, durable.length)
+            }
             if durable.isSealed { slots.withLock { _ = $0.writers.removeValue(forKey: durable.number) } }
+        }
+    }
+
+    /// Packs that are being filled.
+    var openNumbers: Set<UInt32> {
+        slots.withLock { slots in
+            Set((slots.data + [slots.meta]).compactMap { $0 }.filter { !$0.isEmpty && !$0.isClosed }.map(\.number))
         }
     }
 

@@ -16,7 +16,12 @@ struct PackInfo: Sendable {
     var state: State
     /// Set by the commit that first names the pack.
     var isRegistered: Bool
+    /// Bytes that are on disk.
     var length: Int
+    /// Bytes that a commit has told the database of.
+    var registeredLength = 0
+    /// A flush failed: until the next start new versions must not rely on it.
+    var isBroken = false
     var records: Int
     var lastFrameOffset: Int
     var lastFrameBytes: Int
@@ -73,7 +78,8 @@ final class PackTable: Sendable {
     func isReusable(_ location: Location) -> Bool {
         if location.pack == Location.journal { return true }
         return state.withLock { state in
-            guard let info = state.packs[location.pack], info.state == .open || info.state == .sealed else {
+            guard let info = state.packs[location.pack], !info.isBroken, info.state == .open || info.state == .sealed
+            else {
                 return false
             }
             return state.damaged[location.pack]?.contains(location.ordinal) != true

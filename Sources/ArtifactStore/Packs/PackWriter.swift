@@ -34,7 +34,7 @@ final class PackWriter: Sendable {
         /// Everything below is on disk and described by index frames.
         var durable: Int
         var sealed = false
-        /// A write failed: what follows the durable length is unknown, so nothing more may be appended.
+        /// A flush failed: what follows the durable length is unknown, so nothing more may be appended.
         var broken = false
     }
 
@@ -110,35 +110,33 @@ final class PackWriter: Sendable {
         }
     }
 
+    /// Appends bytes. When writing fails nothing is lost: what is buffered stays buffered and is written the next time; the
+    /// bytes of a record that was not completed are waste that no index frame names.
     private func put(_ bytes: UnsafeRawBufferPointer, _ state: inout State) throws {
         var rest = bytes
         while !rest.isEmpty {
-            let room = PackFormat.digestSpan - state.buffer.count
-            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(room))
+            if state.buffer.count == PackFormat.digestSpan { try closeSpan(&state) }
+            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(PackFormat.digestSpan - state.buffer.count))
             state.buffer.append(contentsOf: part)
             state.length += part.count
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
-            if state.buffer.count == PackFormat.digestSpan {
-                try write(&state)
-                state.digests?.append(SHA256.digest(state.buffer))
-                state.buffer.removeAll(keepingCapacity: true)
-            }
         }
+        if state.buffer.count == PackFormat.digestSpan { try closeSpan(&state) }
     }
 
-    /// Hands the buffer's unwritten end to the backend.
+    private func closeSpan(_ state: inout State) throws {
+        try write(&state)
+        state.digests?.append(SHA256.digest(state.buffer))
+        state.buffer.removeAll(keepingCapacity: true)
+    }
+
+    /// Hands the buffer's unwritten end to the backend. Repeating a failed write is harmless: the place is the same.
     private func write(_ state: inout State) throws {
         let spanStart = state.length - state.buffer.count
         let skip = state.written - spanStart
         guard skip < state.buffer.count else { return }
-        do {
-            try state.buffer.withUnsafeBytes { bytes in
-                try backend.append(
-                    name, at: Int64(state.written), UnsafeRawBufferPointer(rebasing: bytes.dropFirst(skip)))
-            }
-        } catch {
-            state.broken = true
-            throw error
+        try state.buffer.withUnsafeBytes { bytes in
+            try backend.append(name, at: Int64(state.written), UnsafeRawBufferPointer(rebasing: bytes.dropFirst(skip)))
         }
         state.written = state.length
     }
@@ -185,7 +183,13 @@ final class PackWriter: Sendable {
             return (copy, state.durable < state.length)
         }
         if mustSync {
-            try backend.sync(name)
+            do {
+                try backend.sync(name)
+            } catch {
+                // What a failed flush left on the disk is unknown, and asking again would not tell.
+                state.withLock { $0.broken = true }
+                throw error
+            }
             state.withLock { $0.durable = max($0.durable, snapshot.length) }
         }
         return describe(snapshot)
@@ -208,8 +212,8 @@ final class PackWriter: Sendable {
                 frames: state.frames, plainBytes: state.plainBytes, bodyBytes: UInt64(bodyBytes),
                 digest: SHA256.digest(list))
             let tail = list + PackFormat.encode(trailer)
+            try tail.withUnsafeBytes { try backend.append(name, at: Int64(bodyBytes), $0) }
             do {
-                try tail.withUnsafeBytes { try backend.append(name, at: Int64(bodyBytes), $0) }
                 try backend.seal(name)
             } catch {
                 state.broken = true
@@ -244,6 +248,9 @@ final class PackWriter: Sendable {
             lastFrameBytes: Int(state.lastFrameBytes), plainBytes: Int(state.plainBytes), isSealed: state.sealed,
             storageKeyVersion: Int(storageKeyVersion))
     }
+
+    /// Whether a flush failed.
+    var isBroken: Bool { state.withLock { $0.broken } }
 
     /// Whether nothing more will be appended.
     var isClosed: Bool { state.withLock { $0.sealed || $0.broken } }

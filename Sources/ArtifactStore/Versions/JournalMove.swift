@@ -1,8 +1,8 @@
 import Catalog
 import Synchronization
 
-/// Lets one mover at a time empty the journal.
-final class JournalGate: Sendable {
+/// Lets one at a time do something.
+final class Gate: Sendable {
     private let busy = Mutex(false)
 
     func enter() -> Bool {

@@ -86,7 +86,8 @@ struct Recovery: Sendable {
         else { throw FormatError("the table of packs holds an unknown class or state") }
         return PackInfo(
             number: UInt32(try row.int64("number")), name: try row.string("name"), packClass: packClass, state: state,
-            isRegistered: true, length: try row.int("length"), records: try row.int("records"),
+            isRegistered: true, length: try row.int("length"), registeredLength: try row.int("length"),
+            records: try row.int("records"),
             lastFrameOffset: try row.int("last_frame_offset"), lastFrameBytes: try row.int("last_frame_bytes"),
             plainBytes: try row.int("plain_bytes"), storageKeyVersion: try row.int("storage_key"))
     }

@@ -1,0 +1,84 @@
+import Catalog
+
+/// How much the store holds. Factors are kept apart: what deduplication saves and what compression saves.
+public struct StoreStatistics: Sendable, Hashable {
+    /// Versions that are not deleted.
+    public var versionCount = 0
+    /// Deleted versions that can be brought back.
+    public var deletedCount = 0
+    /// Bytes of all files of all versions.
+    public var logicalBytes: Int64 = 0
+    /// Bytes of distinct chunks, trees and lists, before compression.
+    public var uniqueBytes: Int64 = 0
+    /// Bytes on disk, padding and indexes included.
+    public var storedBytes: Int64 = 0
+    /// Bytes of small commits that are still in the database.
+    public var journalBytes: Int64 = 0
+    /// Packs by state.
+    public var openPacks = 0
+    public var sealedPacks = 0
+    public var condemnedPacks = 0
+    /// Bytes of condemned packs.
+    public var condemnedBytes: Int64 = 0
+    /// Records in packs.
+    public var recordCount = 0
+    /// Entries of the chunk index.
+    public var indexEntries = 0
+    /// Records known to be damaged.
+    public var damagedRecords = 0
+
+    /// Logical bytes per unique byte.
+    public var deduplicationFactor: Double { uniqueBytes == 0 ? 1 : Double(logicalBytes) / Double(uniqueBytes) }
+    /// Unique bytes per stored byte.
+    public var compressionFactor: Double { storedBytes == 0 ? 1 : Double(uniqueBytes) / Double(storedBytes) }
+}
+
+extension ArtifactStore {
+    /// What the store holds now. Cheap: from the tables.
+    public func statistics() async throws -> StoreStatistics {
+        var result = try await catalog.read { transaction -> StoreStatistics in
+            var result = StoreStatistics()
+            if let row = try transaction.row(
+                "SELECT COUNT(*) AS n, COALESCE(SUM(logical_bytes), 0) AS bytes FROM store_versions WHERE deleted_at IS NULL"
+            ) {
+                result.versionCount = try row.int("n")
+                result.logicalBytes = try row.int64("bytes")
+            }
+            result.deletedCount =
+                try transaction.row("SELECT COUNT(*) AS n FROM store_versions WHERE deleted_at IS NOT NULL")?.int("n")
+                ?? 0
+            result.damagedRecords = try transaction.row("SELECT COUNT(*) AS n FROM store_damage")?.int("n") ?? 0
+            for row in try transaction.rows("SELECT state, length, records, plain_bytes FROM store_packs") {
+                let length = try row.int64("length")
+                switch PackInfo.State(rawValue: try row.int("state")) {
+                case .open: result.openPacks += 1
+                case .sealed: result.sealedPacks += 1
+                case .condemned:
+                    result.condemnedPacks += 1
+                    result.condemnedBytes += length
+                case .deleted, nil: continue
+                }
+                result.storedBytes += length
+                result.recordCount += try row.int("records")
+                result.uniqueBytes += try row.int64("plain_bytes")
+            }
+            return result
+        }
+        for record in packs.journal.all {
+            result.journalBytes += Int64(record.record.count)
+            result.uniqueBytes += Int64(record.plainBytes)
+        }
+        result.storedBytes += result.journalBytes
+        result.indexEntries = packs.index.entryCount
+        return result
+    }
+
+    /// Stored bytes that only this version needs: what deleting it would free. Walks everything else once.
+    public func exclusiveBytes(of id: VersionID) async throws -> Int64 {
+        _ = try await row(id)
+        let (without, _) = try await mark(except: id)
+        let (with, _) = try await mark()
+        let packed = with.liveBytes.values.reduce(0, +) - without.liveBytes.values.reduce(0, +)
+        return Int64(max(0, packed))
+    }
+}

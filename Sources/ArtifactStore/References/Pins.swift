@@ -1,0 +1,146 @@
+public import Catalog
+public import Foundation
+
+/// Why a version is kept although no rule keeps it.
+public struct Pin: Sendable, Hashable {
+    /// What kind of reason it is.
+    public enum Kind: String, Sendable, Codable, CaseIterable {
+        /// Somebody wants it.
+        case pin
+        /// Somebody must keep it; only whoever may lift holds can remove it.
+        case hold
+        /// It runs in a stage or environment, whose name the pin has. One version of an artifact at a time.
+        case deployment
+        /// An execution or a share link needs it.
+        case use
+    }
+
+    /// The pinned version.
+    public let version: VersionID
+    /// Unique among the pins of the version.
+    public let name: String
+    /// What kind of reason it is.
+    public let kind: Kind
+    /// Who set it.
+    public let owner: String
+    /// In words.
+    public let reason: String
+    /// When it was set.
+    public let createdAt: Date
+    /// When it stops to count; nil: never.
+    public let expiresAt: Date?
+}
+
+/// One reason for which a version is kept.
+public struct RetentionReason: Sendable, Hashable, CustomStringConvertible {
+    /// A stable name: `pin`, `hold`, `deployment`, `use`, `tag`, `newest`, `age`, `no-rule`, `undelete-window`.
+    public let kind: String
+    /// In words.
+    public let description: String
+}
+
+extension ArtifactStore {
+    /// Pins a version under a name; the same name again replaces the pin. A deployment moves from the artifact's other
+    /// versions to this one.
+    public func pin(
+        _ id: VersionID, name: String, kind: Pin.Kind = .pin, owner: String, reason: String = "", expiresAt: Date? = nil
+    ) async throws {
+        let time = now().milliseconds
+        try await catalog.write { transaction in
+            try Self.pin(
+                id, name: name, kind: kind, owner: owner, reason: reason, expiresAt: expiresAt, at: time, transaction)
+        }
+    }
+
+    /// The same within a transaction of the caller's.
+    public static func pin(
+        _ id: VersionID, name: String, kind: Pin.Kind, owner: String, reason: String, expiresAt: Date?, at time: Int64,
+        _ transaction: Transaction
+    ) throws {
+        guard !name.isEmpty, name.utf8.count <= 256 else { throw StoreError.invalid("a pin's name has 1 to 256 bytes") }
+        let row = try transaction.row(
+            "SELECT account, region, repository, artifact FROM store_versions WHERE id = ? AND deleted_at IS NULL",
+            id.rawValue)
+        guard let row else { throw StoreError.notFound("there is no version \(id)") }
+        if kind == .deployment {
+            try transaction.execute(
+                """
+                DELETE FROM store_pins WHERE kind = 'deployment' AND name = ? AND version IN (SELECT id FROM store_versions
+                    WHERE account = ? AND region = ? AND repository = ? AND artifact = ?)
+                """, name, try row.string("account"), try row.string("region"), try row.string("repository"),
+                try row.string("artifact"))
+        }
+        try transaction.execute(
+            """
+            INSERT INTO store_pins (version, name, kind, owner, reason, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (version, name) DO UPDATE SET kind = excluded.kind, owner = excluded.owner,
+                reason = excluded.reason, created_at = excluded.created_at, expires_at = excluded.expires_at
+            """, id.rawValue, name, kind.rawValue, owner, reason, time, expiresAt?.milliseconds)
+    }
+
+    /// Removes a pin. Returns whether there was one. A hold goes only with `liftingHold`.
+    @discardableResult
+    public func unpin(_ id: VersionID, name: String, liftingHold: Bool = false) async throws -> Bool {
+        try await catalog.write { transaction in
+            let row = try transaction.row(
+                "SELECT kind FROM store_pins WHERE version = ? AND name = ?", id.rawValue, name)
+            guard let row else { return false }
+            if try row.string("kind") == Pin.Kind.hold.rawValue, !liftingHold {
+                throw StoreError(.retained, "\(name) is a hold on version \(id); lift it as such")
+            }
+            return try transaction.execute(
+                "DELETE FROM store_pins WHERE version = ? AND name = ?", id.rawValue, name) > 0
+        }
+    }
+
+    /// The pins of a version, or all of them, expired ones left out.
+    public func pins(of id: VersionID? = nil) async throws -> [Pin] {
+        let time = now().milliseconds
+        return try await catalog.read { transaction in
+            try transaction.rows(
+                """
+                SELECT * FROM store_pins WHERE (CAST(? AS TEXT) IS NULL OR version = ?)
+                    AND (expires_at IS NULL OR expires_at > ?) ORDER BY version, name
+                """, id?.rawValue, id?.rawValue, time
+            ).map(Self.pin)
+        }
+    }
+
+    private static func pin(_ row: Row) throws -> Pin {
+        Pin(
+            version: VersionID(unchecked: try row.string("version")), name: try row.string("name"),
+            kind: Pin.Kind(rawValue: try row.string("kind")) ?? .pin, owner: try row.string("owner"),
+            reason: try row.string("reason"), createdAt: try row.date("created_at"),
+            expiresAt: try row.optionalDate("expires_at"))
+    }
+
+    /// Moves a tag to a version of its artifact.
+    public func setTag(_ tag: String, on id: VersionID) async throws {
+        let version = try await version(id)
+        let time = now().milliseconds
+        try await catalog.write { transaction in
+            guard version.deletedAt == nil,
+                try transaction.row("SELECT id FROM store_versions WHERE id = ? AND deleted_at IS NULL", id.rawValue)
+                    != nil
+            else { throw StoreError.notFound("version \(id) is deleted") }
+            try Tags.set(tag, on: version, at: time, transaction)
+        }
+    }
+
+    /// Removes a tag from a version. Returns whether it had it.
+    @discardableResult
+    public func removeTag(_ tag: String, from id: VersionID) async throws -> Bool {
+        try await catalog.write { transaction in
+            try transaction.execute("DELETE FROM store_tags WHERE version = ? AND tag = ?", id.rawValue, tag) > 0
+        }
+    }
+
+    /// The tags of a version.
+    public func tags(of id: VersionID) async throws -> [String] {
+        try await catalog.read { transaction in
+            try transaction.rows("SELECT tag FROM store_tags WHERE version = ? ORDER BY tag", id.rawValue).map {
+                try $0.string("tag")
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import Catalog
+import Foundation
+public import KeyHierarchy
+
+/// Which versions of an artifact are kept without anybody asking for them. A version that no part keeps, and that has no
+/// pin, tag or deployment, is deleted when the rule is applied.
+public struct RetentionRule: Sendable, Hashable {
+    /// The newest so many versions.
+    public var newest: Int?
+    /// Versions younger than so many seconds.
+    public var ageSeconds: Int?
+    /// The newest version that this stage published or that was recorded as having passed it.
+    public var stage: String?
+
+    /// A rule; nil parts keep nothing.
+    public init(newest: Int? = nil, ageSeconds: Int? = nil, stage: String? = nil) {
+        self.newest = newest
+        self.ageSeconds = ageSeconds
+        self.stage = stage
+    }
+}
+
+extension ArtifactStore {
+    /// Sets the rule of an artifact, or removes it: without a rule everything is kept.
+    public func setRetention(
+        _ rule: RetentionRule?, repository: String, artifact: String, in scope: AccountRegion
+    ) async throws {
+        if let newest = rule?.newest, newest < 1 {
+            throw StoreError.invalid("a rule keeps at least 1 version, not \(newest)")
+        }
+        try await catalog.write { transaction in
+            guard let rule else {
+                try transaction.execute(
+                    "DELETE FROM store_rules WHERE account = ? AND region = ? AND repository = ? AND artifact = ?",
+                    scope.account, scope.region, repository, artifact)
+                return
+            }
+            try transaction.execute(
+                """
+                INSERT INTO store_rules (account, region, repository, artifact, newest, age_seconds, stage)
+                VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, region, repository, artifact) DO UPDATE
+                    SET newest = excluded.newest, age_seconds = excluded.age_seconds, stage = excluded.stage
+                """, scope.account, scope.region, repository, artifact, rule.newest, rule.ageSeconds, rule.stage)
+        }
+    }
+
+    /// Deletes (with the undelete window) what no rule and nobody keeps. Returns what was deleted.
+    @discardableResult
+    public func applyRetention() async throws -> [VersionID] {
+        let time = now().milliseconds
+        return try await catalog.write { transaction in
+            var deleted: [VersionID] = []
+            for rule in try transaction.rows("SELECT * FROM store_rules") {
+                for row in try RetentionCheck(rule).candidates(transaction) {
+                    let id = try VersionRow.id(row)
+                    guard try RetentionCheck.reasons(id, row, at: time, transaction).isEmpty else { continue }
+                    try transaction.execute("UPDATE store_versions SET deleted_at = ? WHERE id = ?", time, id.rawValue)
+                    deleted.append(id)
+                }
+            }
+            return deleted
+        }
+    }
+
+    /// Every reason for which a version is kept; empty when the next application of the rules deletes it.
+    public func why(_ id: VersionID) async throws -> [RetentionReason] {
+        let row = try await row(id)
+        let time = now().milliseconds
+        let window = configuration.undeleteSeconds
+        return try await catalog.read { transaction in
+            if let deleted = try row.optionalDate("deleted_at") {
+                let end = deleted.addingTimeInterval(Double(window))
+                return [
+                    RetentionReason(
+                        kind: "undelete-window",
+                        description: "deleted, can be brought back until \(end.formatted(.iso8601))")
+                ]
+            }
+            return try RetentionCheck.reasons(id, row, at: time, transaction)
+        }
+    }
+
+    /// Deletes versions: they vanish from lists at once, can be brought back for a while, and are collected after that.
+    ///
+    /// - Throws: `StoreError` with `.retained` when a pin, hold or deployment keeps one of them; then none is deleted.
+    public func delete(_ ids: [VersionID]) async throws {
+        let time = now().milliseconds
+        try await catalog.write { transaction in
+            for id in ids {
+                guard let row = try transaction.row("SELECT * FROM store_versions WHERE id = ?", id.rawValue) else {
+                    throw StoreError.notFound("there is no version \(id)")
+                }
+                if try row.optionalInt64("deleted_at") != nil { continue }
+                let pins = try RetentionCheck.pins(id, at: time, transaction)
+                if let first = pins.first {
+                    throw StoreError(.retained, "version \(id) is kept: \(first.description); remove that first")
+                }
+                try transaction.execute("DELETE FROM store_tags WHERE version = ?", id.rawValue)
+                try transaction.execute("UPDATE store_versions SET deleted_at = ? WHERE id = ?", time, id.rawValue)
+            }
+        }
+    }
+
+    /// Brings a deleted version back.
+    ///
+    /// - Throws: `StoreError` with `.notFound` when its window has ended.
+    public func undelete(_ id: VersionID) async throws {
+        let limit = now().milliseconds - Int64(configuration.undeleteSeconds) * 1000
+        let changed = try await catalog.write { transaction in
+            try transaction.execute(
+                "UPDATE store_versions SET deleted_at = NULL WHERE id = ? AND deleted_at > ?", id.rawValue, limit)
+        }
+        if changed == 0, try await version(id).deletedAt != nil {
+            throw StoreError.notFound("version \(id) was deleted too long ago to be brought back")
+        }
+    }
+}
+
+/// Applies one rule.
+private struct RetentionCheck {
+    private let rule: Row
+
+    init(_ rule: Row) { self.rule = rule }
+
+    func candidates(_ transaction: Transaction) throws -> [Row] {
+        try transaction.rows(
+            """
+            SELECT * FROM store_versions WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
+                AND deleted_at IS NULL ORDER BY number DESC
+            """, try rule.string("account"), try rule.string("region"), try rule.string("repository"),
+            try rule.string("artifact"))
+    }
+
+    static func pins(_ id: VersionID, at time: Int64, _ transaction: Transaction) throws -> [RetentionReason] {
+        try transaction.rows(
+            "SELECT * FROM store_pins WHERE version = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY name",
+            id.rawValue,
+            time
+        ).map { pin in
+            let kind = try pin.string("kind")
+            let reason = try pin.string("reason")
+            let what = kind == "deployment" ? "runs in \(try pin.string("name"))" : "\(kind) \(try pin.string("name"))"
+            return RetentionReason(
+                kind: kind,
+                description: "\(what), set by \(try pin.string("owner"))" + (reason.isEmpty ? "" : ": \(reason)"))
+        }
+    }
+
+    static func reasons(_ id: VersionID, _ row: Row, at time: Int64, _ transaction: Transaction) throws
+        -> [RetentionReason]
+    {
+        var reasons = try pins(id, at: time, transaction)
+        for tag in try transaction.rows("SELECT tag FROM store_tags WHERE version = ? ORDER BY tag", id.rawValue) {
+            reasons.append(RetentionReason(kind: "tag", description: "has the tag \(try tag.string("tag"))"))
+        }
+        let place = [
+            try row.string("account"), try row.string("region"), try row.string("repository"),
+            try row.string("artifact"),
+        ]
+        let rule = try transaction.row(
+            "SELECT * FROM store_rules WHERE account = ? AND region = ? AND repository = ? AND artifact = ?", place[0],
+            place[1], place[2], place[3])
+        guard let rule else {
+            return reasons + [RetentionReason(kind: "no-rule", description: "its artifact has no retention rule")]
+        }
+        if let newest = try rule.optionalInt("newest") {
+            let rank = try transaction.row(
+                """
+                SELECT COUNT(*) AS newer FROM store_versions WHERE account = ? AND region = ? AND repository = ?
+                    AND artifact = ? AND deleted_at IS NULL AND number > ?
+                """, place[0], place[1], place[2], place[3], try row.int64("number"))
+            if try rank?.int("newer") ?? 0 < newest {
+                reasons.append(RetentionReason(kind: "newest", description: "is among the newest \(newest)"))
+            }
+        }
+        if let age = try rule.optionalInt64("age_seconds"), time - (try row.int64("created_at")) < age * 1000 {
+            reasons.append(RetentionReason(kind: "age", description: "is younger than \(age) seconds"))
+        }
+        if let stage = try rule.optionalString("stage") {
+            let newest = try transaction.row(
+                """
+                SELECT id FROM store_versions WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
+                    AND deleted_at IS NULL AND stage = ? ORDER BY number DESC LIMIT 1
+                """, place[0], place[1], place[2], place[3], stage)
+            if try newest?.string("id") == id.rawValue {
+                reasons.append(RetentionReason(kind: "stage", description: "is the newest of stage \(stage)"))
+            }
+        }
+        return reasons
+    }
+}
