@@ -480,7 +480,7 @@ class OtherClients(S3Case):
         home.mkdir()
         (home / "file").write_bytes(noise(16 * MIB))
         host = self.server.endpoint.removeprefix("http://")
-        words = ["s3cmd", "--no-ssl", f"--host={host}", f"--host-bucket={host}/%(bucket)s", "--config=/dev/null",
+        words = ["s3cmd", "--no-ssl", f"--host={host}", f"--host-bucket={host}", "--config=/dev/null",
                  f"--access_key={self.server.access_key}", f"--secret_key={self.server.secret_key}", "--no-progress"]
         self.server.run(*words, "put", home / "file", f"s3://{self.bucket}/file")
         self.assertIn("file", self.server.run(*words, "ls", f"s3://{self.bucket}").stdout)
