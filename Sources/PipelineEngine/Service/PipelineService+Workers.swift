@@ -208,7 +208,7 @@ extension PipelineService {
         let row = try transaction.row(
             """
             SELECT pipeline_jobs.pipeline AS pipeline, pipeline_jobs.state AS state, token, nonce, continuation,
-                action_execution, type
+                action_execution, pipeline_jobs.type AS type
             FROM pipeline_jobs JOIN pipeline_pipelines ON pipeline_pipelines.id = pipeline_jobs.pipeline
             WHERE pipeline_jobs.id = ? AND account = ? AND region = ?
             """, id, scope.account, scope.region)
