@@ -172,7 +172,12 @@ let package = Package(
             ]),
         tests("AccessControl", ["Catalog", "Cryptography", "KeyHierarchy"]),
         tests("AWSProtocol", ["AccessControl", "Cryptography", httpTypes]),
-        tests("CodePipelineAPI", ["AccessControl", "AWSProtocol", "PipelineEngine", "PipelineModel", httpTypes]),
+        tests(
+            "CodePipelineAPI",
+            [
+                "AccessControl", "ArtifactStore", "AWSProtocol", "Catalog", "KeyHierarchy", "ObjectStorage",
+                "PipelineEngine", "PipelineModel", httpTypes, systemPackage,
+            ]),
         tests("STSAPI", ["AccessControl", "AWSProtocol", "Catalog", "Cryptography", httpTypes]),
         tests(
             "S3API",
