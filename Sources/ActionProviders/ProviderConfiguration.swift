@@ -14,7 +14,7 @@ public struct ProviderConfiguration: Sendable {
     /// Extra host directories shown read-only inside the sandbox, such as tool chains under `/home`.
     public var visibleDirectories: [String]
     /// Variables added to the environment of every build, such as the endpoint and short-lived credentials of the
-    /// job. Their values are shown as `***` in build logs.
+    /// job. Values of names with `SECRET`, `TOKEN`, `PASSWORD` or `CREDENTIAL` in them show as `***` in build logs.
     public var jobEnvironment: @Sendable (ActionJob) async throws -> [String: String]
     /// Where providers say what they do.
     public var logger: Logger

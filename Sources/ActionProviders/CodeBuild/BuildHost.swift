@@ -33,7 +33,7 @@ struct BuildHost: Sendable {
             return try await work.withDirectory("build") { directory in
                 try await self.logs.withStream(
                     id: prepared.buildID, group: prepared.logGroup, name: prepared.buildID, scope: job.scope,
-                    outputBytesMax: self.configuration.limits.outputBytesMax, masking: Array(extra.values)
+                    outputBytesMax: self.configuration.limits.outputBytesMax, masking: Self.secrets(in: extra)
                 ) { log in
                     try await self.run(prepared, job, context, directory, log)
                 }
@@ -42,6 +42,13 @@ struct BuildHost: Sendable {
             throw ActionFailure(
                 .jobFailed, failure.description, externalExecutionID: plan.externalID, logStream: plan.buildID)
         }
+    }
+
+    /// The values that a log must not show: those of names that say they are secret.
+    private static func secrets(in environment: [String: String]) -> [String] {
+        environment.filter { name, _ in
+            ["SECRET", "TOKEN", "PASSWORD", "CREDENTIAL"].contains { name.uppercased().contains($0) }
+        }.map(\.value)
     }
 
     private func run(

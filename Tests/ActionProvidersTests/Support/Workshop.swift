@@ -20,7 +20,7 @@ final class Workshop: Sendable {
     let providers: ProviderSet
 
     init(
-        allowsUnsandboxed: Bool = true,
+        allowsUnsandboxed: Bool = true, withEngine: Bool = false,
         jobEnvironment: @escaping @Sendable (ActionJob) async throws -> [String: String] = { _ in [:] }
     ) async throws {
         scratch = try Scratch()
@@ -28,7 +28,7 @@ final class Workshop: Sendable {
         catalog = try Catalog(
             path: scratch.path + "/catalog.db",
             migrations: KeySchema.migrations + StoreSchema.migrations + ObjectSchema.migrations
-                + ProviderSchema.migrations)
+                + ProviderSchema.migrations + (withEngine ? PipelineSchema.migrations : []))
         keys = try await KeyHierarchy.create(catalog: catalog, root: RootLocation(directory: scratch.path + "/keys"))
         store = try await ArtifactStore(
             configuration: StoreConfiguration(directory: FilePath(scratch.path + "/store")), catalog: catalog,
