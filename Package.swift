@@ -106,7 +106,8 @@ let package = Package(
         library(
             "Console",
             [
-                "AccessControl", "ActionProviders", "ArtifactDiff", "ArtifactStore", "AWSProtocol", "Compression",
+                "AccessControl", "ActionProviders", "Archives", "ArtifactDiff", "ArtifactStore", "AWSProtocol",
+                "Compression",
                 "Cryptography", "KeyHierarchy", "ObjectStorage", "PipelineEngine", "PipelineModel", httpTypes, log,
                 systemPackage,
             ]),
@@ -134,6 +135,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 httpTypes, log, systemPackage, yams,
             ],
             swiftSettings: settings),

@@ -20,11 +20,14 @@ public struct Announcement: Codable, Sendable {
         guard let bytes = try DataDirectory.contents(of: FilePath(dataDirectory).appending("server.json")) else {
             return nil
         }
-        return try JSONDecoder().decode(Announcement.self, from: Data(bytes))
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        return try decoder.decode(Announcement.self, from: Data(bytes))
     }
 
     func write(to file: FilePath) throws {
         let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try DataDirectory.replace(file, with: Array(try encoder.encode(self)))
     }

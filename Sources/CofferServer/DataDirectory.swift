@@ -57,6 +57,9 @@ public final class DataDirectory: Sendable {
         }
         lock = try DataDirectory.takeLock(path.appending("lock"), directory: name)
         isFresh = !hasCatalog
+        if create {
+            for inner in [root, store, work] { _ = mkdirIfAsked(inner, true) }
+        }
     }
 
     deinit { _ = close(lock) }

@@ -16,7 +16,21 @@ final class FrontDoor: Sendable {
 
     init(metrics: ServerMetrics) { self.metrics = metrics }
 
-    func become(_ next: State) { state.withLock { $0 = next } }
+    /// Moves on; what is stopping does not start again.
+    func become(_ next: State) {
+        state.withLock { state in
+            if case .stopping = state { return }
+            state = next
+        }
+    }
+
+    /// True once the server has been told to stop, so that answers without an end come to one.
+    var isStopping: Bool {
+        state.withLock { state in
+            if case .stopping = state { return true }
+            return false
+        }
+    }
 
     func respond(to request: ServiceRequest) async -> ServiceResponse {
         let state = state.withLock { $0 }

@@ -20,6 +20,8 @@ public struct ServerConfiguration: Sendable {
     public var rootAccessKeyID: String?
     /// Secret of the root access key for the first start.
     public var rootSecretAccessKey: String?
+    /// Opens a root key that has no unattended slot.
+    public var rootPassphrase: String?
     /// Lowest level that reaches standard error.
     public var logLevel = Logger.Level.info
 

@@ -22,7 +22,7 @@ package struct VersionItem: Codable, Sendable {
 
     /// `PIPELINE/ARTIFACT@413`, the name by which people ask for it.
     package var reference: String {
-        "\(repository)/\(artifact)@" + (executionNumber.map { String($0) } ?? "sha256:\(contentID.prefix(12))")
+        "\(repository)/\(artifact)@\(executionNumber ?? number)"
     }
 }
 
@@ -36,33 +36,8 @@ package struct EntryItem: Codable, Sendable {
     package var target: String?
 }
 
-/// What differs between two artifact versions.
-package struct DiffAnswer: Codable, Sendable {
-    package var a: VersionItem
-    package var b: VersionItem
-    package var isEqual: Bool
-    package var changes: [Change]
-    package var added: Int
-    package var removed: Int
-    package var changed: Int
-    package var identical: Int
-    package var patch: String?
-
-    /// One path that differs.
-    package struct Change: Codable, Sendable {
-        package var path: String
-        /// `added`, `removed`, `changed`, `mode`, `type`.
-        package var change: String
-        package var oldBytes: Int64?
-        package var newBytes: Int64?
-        package var note: String?
-
-        package init(path: String, change: String, oldBytes: Int64?, newBytes: Int64?, note: String?) {
-            self.path = path
-            self.change = change
-            self.oldBytes = oldBytes
-            self.newBytes = newBytes
-            self.note = note
-        }
-    }
+/// Why a version is kept.
+package struct WhyAnswer: Codable, Sendable {
+    package var version: VersionItem
+    package var reasons: [String]
 }

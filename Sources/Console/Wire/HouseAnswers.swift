@@ -68,3 +68,18 @@ package struct Figures: Codable, Sendable {
 
     package init(_ figures: [Figure]) { self.figures = figures }
 }
+
+/// What one artifact takes.
+package struct UsageItem: Codable, Sendable {
+    package var repository: String
+    package var artifact: String
+    package var versions: Int
+    package var bytes: Int64
+    package var storedBytes: Int64
+}
+
+/// What reading everything back found.
+package struct ScrubAnswer: Codable, Sendable {
+    package var figures: Figures
+    package var damages: [String]
+}

@@ -33,7 +33,9 @@ package enum JSON {
         encoder.outputFormatting = format
         encoder.dateEncodingStrategy = .custom { date, encoder in
             var container = encoder.singleValueContainer()
-            try container.encode(date.formatted(timeFormat))
+            // The format cuts off what is finer than a millisecond: round to the middle of one first.
+            let milliseconds = (date.timeIntervalSince1970 * 1000).rounded()
+            try container.encode(Date(timeIntervalSince1970: (milliseconds + 0.5) / 1000).formatted(timeFormat))
         }
         return Array(try encoder.encode(value))
     }

@@ -80,7 +80,7 @@ package struct ExecutionRef: Codable, Sendable {
 }
 
 /// What to start an execution with.
-package struct StartRequest: Codable, Sendable {
+package struct StartBody: Codable, Sendable {
     package var variables: [String: String]
     package var revisions: [RevisionOverride]
     package var clientToken: String?
@@ -106,7 +106,7 @@ package struct StartRequest: Codable, Sendable {
 }
 
 /// How to stop an execution.
-package struct StopRequest: Codable, Sendable {
+package struct StopBody: Codable, Sendable {
     package var abandon: Bool
     package var reason: String?
 
@@ -117,7 +117,7 @@ package struct StopRequest: Codable, Sendable {
 }
 
 /// Which stage to try again, and which actions of it.
-package struct RetryRequest: Codable, Sendable {
+package struct RetryBody: Codable, Sendable {
     package var stage: String?
     package var allActions: Bool
 
@@ -161,7 +161,7 @@ package struct ApprovalDecision: Codable, Sendable {
 }
 
 /// A piece of what an action's commands wrote.
-package struct LogLine: Codable, Sendable {
+package struct LogEntry: Codable, Sendable {
     package var stage: String
     package var action: String
     package var time: Date?

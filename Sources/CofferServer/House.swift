@@ -1,0 +1,176 @@
+import AWSProtocol
+import AccessControl
+import ActionProviders
+import ArtifactStore
+import Catalog
+import Cryptography
+import KeyHierarchy
+import Logging
+import ObjectStorage
+import PipelineEngine
+import SystemPackage
+
+/// Everything behind the door, opened from the ground up: catalogue, keys, access, store, objects, providers, engine,
+/// fronts. Opening it is the same whether the last process stopped in good order or was killed.
+struct House: Sendable {
+    let catalog: Catalog
+    let keys: KeyHierarchy
+    let access: AccessControl
+    let store: ArtifactStore
+    let objects: ObjectStorage
+    let providers: ProviderSet
+    let pipelines: PipelineService
+    let account: String
+
+    /// Opens the house in a data directory that this process has locked.
+    /// - Parameter endpoint: where jobs reach this server.
+    static func open(
+        _ configuration: ServerConfiguration, _ directory: DataDirectory, endpoint: String, logger: Logger
+    ) async throws -> House {
+        let catalog = try Catalog(path: directory.catalog.string, migrations: migrations)
+        let keys = try await openKeys(configuration, directory, catalog, logger)
+        let access = AccessControl(catalog: catalog, sealer: KeyringSealer(keys: keys))
+        let account = try await bootstrap(configuration, directory, access, logger)
+        let store = try await ArtifactStore(
+            configuration: StoreConfiguration(directory: directory.store), catalog: catalog, keys: keys)
+        let objects = ObjectStorage(store: store, catalog: catalog, keys: keys, logger: logger)
+        let providers = try await ProviderSet.assemble(
+            catalog: catalog, keys: keys, store: store, objects: objects,
+            configuration: providerConfiguration(
+                configuration, directory, JobCredentials(access: access, endpoint: endpoint), logger))
+        var engine = EngineConfiguration()
+        engine.pollSeconds = Double(configuration.pollSeconds)
+        let sealing = SecretSealing(
+            seal: { try await keys.sealServiceSecret($0, name: $1) },
+            open: { sealed, name in
+                try await keys.openServiceSecret(sealed, name: name).withUnsafeBytes { Array($0) }
+            })
+        let pipelines = PipelineService(
+            catalog: catalog, store: store, objects: objects, runners: providers.runners, pollers: providers.pollers,
+            secrets: sealing, configuration: engine, logger: logger)
+        return House(
+            catalog: catalog, keys: keys, access: access, store: store, objects: objects, providers: providers,
+            pipelines: pipelines, account: account)
+    }
+
+    /// Writes out what is only in memory and closes the catalogue.
+    func close() async throws {
+        try await store.close()
+        try catalog.close()
+    }
+
+    /// The tables of every floor.
+    static var migrations: [Migration] {
+        KeySchema.migrations + AccessSchema.migrations + StoreSchema.migrations + ObjectSchema.migrations
+            + PipelineSchema.migrations + ProviderSchema.migrations
+    }
+
+    // MARK: Steps
+
+    private static func openKeys(
+        _ configuration: ServerConfiguration, _ directory: DataDirectory, _ catalog: Catalog, _ logger: Logger
+    ) async throws -> KeyHierarchy {
+        let location = RootLocation(directory: directory.root.string)
+        guard try DataDirectory.contents(of: FilePath(location.rootFile)) != nil else {
+            return try await createKeys(location, catalog, logger)
+        }
+        let keys = try await KeyHierarchy.open(catalog: catalog, root: location)
+        if keys.isSealed {
+            guard let passphrase = configuration.rootPassphrase else {
+                throw StartupError(
+                    .failed, "the root key is sealed; set COFFER_ROOT_PASSPHRASE to one of its passphrases")
+            }
+            try await keys.unseal(passphrase: passphrase)
+        }
+        return keys
+    }
+
+    private static func createKeys(_ location: RootLocation, _ catalog: Catalog, _ logger: Logger) async throws
+        -> KeyHierarchy
+    {
+        let keys = try await KeyHierarchy.create(catalog: catalog, root: location)
+        if let passphrase = keys.takeRecoveryPassphrase() {
+            StandardError.say(
+                """
+                coffer: the recovery passphrase of this installation, shown only now. Keep it apart from the data:
+                coffer:     \(passphrase)
+
+                """)
+        }
+        return keys
+    }
+
+    /// Makes or finds the account, and sees to it that the root access key is in its file.
+    private static func bootstrap(
+        _ configuration: ServerConfiguration, _ directory: DataDirectory, _ access: AccessControl, _ logger: Logger
+    ) async throws -> String {
+        let stored = try await access.rootKey()?.principal.account
+        let account = configuration.account ?? stored ?? "000000000000"
+        do {
+            let made = try await access.bootstrap(
+                account: account, accessKeyID: configuration.rootAccessKeyID,
+                secret: configuration.rootSecretAccessKey)
+            let pair = RootCredentials(
+                accessKeyID: made.credential.principal.accessKeyID, secretAccessKey: made.credential.secretText)
+            // Also written again when it is missing: a crash may have come between the account and the file.
+            if try made.isNew || RootCredentials.read(directory.credentials) == nil {
+                try pair.write(to: directory.credentials)
+            }
+            if made.isNew {
+                StandardError.say(
+                    """
+                    coffer: account \(account) is new; its root access key is in \(directory.credentials).
+                    coffer: eval "$(coffer env --data \(directory.path))" leads the AWS tools here.
+
+                    """)
+            } else if let id = configuration.rootAccessKeyID, id != pair.accessKeyID {
+                logger.warning("COFFER_ROOT_ACCESS_KEY_ID is for the first start; this account has a key already")
+            }
+        } catch let error as BootstrapError {
+            throw StartupError(.usage, error.description)
+        }
+        return account
+    }
+
+    private static func providerConfiguration(
+        _ configuration: ServerConfiguration, _ directory: DataDirectory, _ credentials: JobCredentials,
+        _ logger: Logger
+    ) -> ProviderConfiguration {
+        ProviderConfiguration(
+            dataDirectory: directory.path.string, allowsUnsandboxed: configuration.allowUnsandboxed,
+            jobEnvironment: { try await credentials.environment(for: $0) }, logger: logger)
+    }
+}
+
+/// Seals access keys' secrets under the instance's keyring.
+private struct KeyringSealer: SecretSealer {
+    let keys: KeyHierarchy
+
+    func seal(_ plaintext: SecretBytes, name: String) async throws -> [UInt8] {
+        try await keys.sealServiceSecret(plaintext, name: name)
+    }
+
+    func open(_ sealed: [UInt8], name: String) async throws -> SecretBytes {
+        try await keys.openServiceSecret(sealed, name: name)
+    }
+}
+
+/// What a job's commands find in their environment: this server, and credentials for the job's own artifacts only.
+private struct JobCredentials: Sendable {
+    let access: AccessControl
+    let endpoint: String
+
+    func environment(for job: ActionJob) async throws -> [String: String] {
+        let grant = SessionGrant.artifacts(
+            reading: job.inputs.map { "\($0.bucket)/\($0.objectKey)" },
+            writing: job.outputs.map { "\($0.bucket)/\($0.objectKey)" })
+        let owner = Principal.root(account: job.scope.account, accessKeyID: "")
+        let session = try await access.issueSession(
+            for: owner, grant: grant, name: job.actionExecutionID, seconds: 12 * 3600)
+        return [
+            "AWS_ACCESS_KEY_ID": session.principal.accessKeyID, "AWS_SECRET_ACCESS_KEY": session.secretText,
+            "AWS_SESSION_TOKEN": session.sessionToken ?? "", "AWS_ENDPOINT_URL": endpoint,
+            "AWS_REGION": job.region, "AWS_DEFAULT_REGION": job.region,
+        ]
+    }
+}

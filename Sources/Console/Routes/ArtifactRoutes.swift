@@ -1,0 +1,109 @@
+import AWSProtocol
+import ArtifactStore
+import Cryptography
+import HTTPTypes
+
+/// `/-/v1/artifacts` and `/-/v1/artifact…`: looking at versions and into them.
+enum ArtifactRoutes {
+    static let table: [String: NativeAPI.Handler] = [
+        "GET /-/v1/artifacts": list, "GET /-/v1/artifact": show, "GET /-/v1/artifact/entries": entries,
+        "GET /-/v1/artifact/content": content, "GET /-/v1/artifact/zip": zip, "PUT /-/v1/artifact/tag": tag,
+        "DELETE /-/v1/artifact/tag": untag,
+    ]
+
+    @Sendable static func list(_ request: NativeRequest) async throws -> ServiceResponse {
+        let names = request.value("name")?.split(separator: "/", maxSplits: 1).map(String.init) ?? []
+        try request.authorise("ListArtifacts", request.value("name") ?? "*")
+        let filter = VersionFilter(
+            scope: request.scope, repository: names.first, artifact: names.count > 1 ? names[1] : nil)
+        var left = try request.number("limit", default: 50, max: 10_000)
+        var items: [VersionItem] = []
+        var after: String?
+        repeat {
+            let page = try await request.services.store.versions(filter, after: after, limit: min(left, 1000))
+            for version in page.versions { items.append(try await request.item(version)) }
+            left -= page.versions.count
+            after = page.next
+        } while after != nil && left > 0
+        return try .json(items)
+    }
+
+    @Sendable static func show(_ request: NativeRequest) async throws -> ServiceResponse {
+        try request.authorise("GetArtifact", try request.require("ref"))
+        return try .json(try await request.item(try await request.reference().version))
+    }
+
+    @Sendable static func entries(_ request: NativeRequest) async throws -> ServiceResponse {
+        try request.authorise("GetArtifact", try request.require("ref"))
+        let (text, version) = try await request.reference()
+        let isDeep = request.isSet("recursive")
+        if let inner = text.inner {
+            let archive = try await InnerArchive.open(request.services.store, version.id, text.path ?? "")
+            return try .json(archive.entries(under: inner, recursive: isDeep))
+        }
+        let found = try await request.services.store.entries(of: version.id, under: text.path, recursive: isDeep)
+        return try .json(
+            found.map { entry in
+                EntryItem(
+                    path: entry.path, kind: entry.kind.rawValue, bytes: entry.size, isExecutable: entry.isExecutable,
+                    sha256: entry.contentID?.hex, target: entry.linkTarget)
+            })
+    }
+
+    /// One file; without a path, the bytes of a version that is one run of bytes.
+    @Sendable static func content(_ request: NativeRequest) async throws -> ServiceResponse {
+        try request.authorise("GetArtifact", try request.require("ref"))
+        let (text, version) = try await request.reference()
+        let store = request.services.store
+        if let inner = text.inner {
+            let archive = try await InnerArchive.open(store, version.id, text.path ?? "")
+            let (size, bytes) = try archive.content(of: inner)
+            return bytesResponse(length: size, bytes)
+        }
+        guard let path = text.path else {
+            guard version.rootKind == .blob else {
+                throw NativeError(
+                    400, "IsDirectory", "\(try request.require("ref")) is a directory; name a file in it after a colon")
+            }
+            let stream = try await store.read(version.id)
+            return bytesResponse(length: stream.byteCount, stream)
+        }
+        let (entry, stream) = try await store.readFile(version.id, path: path)
+        return bytesResponse(length: entry.size, stream)
+    }
+
+    @Sendable static func zip(_ request: NativeRequest) async throws -> ServiceResponse {
+        try request.authorise("GetArtifact", try request.require("ref"))
+        let presentation = try await request.services.store.zip(try await request.reference().version.id)
+        return bytesResponse(length: presentation.byteCount, try presentation.stream())
+    }
+
+    @Sendable static func tag(_ request: NativeRequest) async throws -> ServiceResponse {
+        let (tag, version) = try await tagged(request)
+        try await request.services.store.setTag(tag, on: version.id)
+        return try .json(
+            Done("\(tag) is \(version.draft.repository)/\(version.draft.artifact) version \(version.number)"))
+    }
+
+    @Sendable static func untag(_ request: NativeRequest) async throws -> ServiceResponse {
+        let (tag, version) = try await tagged(request)
+        guard try await request.services.store.removeTag(tag, from: version.id) else {
+            throw NativeError(404, "NoSuchTag", "the version has no tag \(tag)")
+        }
+        return try .json(Done("\(tag) names no version any more"))
+    }
+
+    private static func tagged(_ request: NativeRequest) async throws -> (String, Version) {
+        let tag = try request.require("tag")
+        try request.authorise("TagArtifact", try request.require("ref"))
+        return (tag, try await request.reference().version)
+    }
+
+    static func bytesResponse(
+        length: Int64?, _ bytes: any AsyncSequence<[UInt8], any Error> & Sendable
+    ) -> ServiceResponse {
+        ServiceResponse(
+            status: 200, headers: [.contentType: "application/octet-stream", .cacheControl: "no-store"],
+            body: .stream(length: length, bytes))
+    }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+
+/// `coffer artifact …`.
+struct ArtifactCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "artifact", abstract: "Artifacts: list, look inside, fetch and put.",
+        discussion: """
+            A version is written PIPELINE[/ARTIFACT]@WHICH[:PATH[!INNER]]. WHICH is an execution number (413, attempt \
+            413.2), latest, an execution id, the name of a stage ("what runs there"), a tag, or sha256:….
+            """,
+        subcommands: [
+            ArtifactList.self, ArtifactLs.self, ArtifactCat.self, ArtifactGet.self, ArtifactPut.self, ArtifactTag.self,
+        ])
+}
+
+/// One version or a path in it.
+struct ReferenceArgument: ParsableArguments {
+    @Argument(help: ArgumentHelp("PIPELINE[/ARTIFACT]@WHICH[:PATH[!INNER]]", valueName: "reference"))
+    var reference: String
+
+    var query: [(String, String?)] { [("ref", reference)] }
+}

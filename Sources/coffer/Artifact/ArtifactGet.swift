@@ -1,0 +1,81 @@
+import Archives
+import ArgumentParser
+import Console
+import Foundation
+import SystemPackage
+
+/// `coffer artifact get`.
+struct ArtifactGet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get", abstract: "Fetch a version as a directory, as a ZIP, or one file of it.",
+        discussion: """
+            Without a path in the reference: unpacks into the directory, which is made; with --zip, writes the ZIP file. \
+            With a path: writes that file. Nothing that exists is overwritten.
+            """)
+
+    @OptionGroup var reference: ReferenceArgument
+
+    @Argument(help: "Where to; - writes to standard output.")
+    var destination: String
+
+    @Flag(help: "Keep the version as one ZIP file.")
+    var zip = false
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        let isPath = try ReferenceText(reference.reference).path != nil
+        let route = isPath ? "/-/v1/artifact/content" : "/-/v1/artifact/zip"
+        if destination == "-" {
+            try await connection.withClient { try await $0.download(route, reference.query) { Out.write($0) } }
+            return
+        }
+        if isPath || zip {
+            try await fetch(route, to: destination)
+            return
+        }
+        guard !FileManager.default.fileExists(atPath: destination) else {
+            throw CommandFailure(.conflict, "\(destination) exists; name a new directory")
+        }
+        let archive = destination + ".download-\(ProcessInfo.processInfo.processIdentifier)"
+        defer { unlink(archive) }
+        try await fetch(route, to: archive)
+        let report = try await ArtifactGet.unpack(archive, to: destination)
+        Talk.line("\(report.files) files, \(Say.bytes(report.bytes)) in \(destination)")
+    }
+
+    private func fetch(_ route: String, to path: String) async throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw CommandFailure(.conflict, "cannot create \(path): \(String(cString: strerror(errno)))")
+        }
+        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        do {
+            var count: Int64 = 0
+            try await connection.withClient { client in
+                try await client.download(route, reference.query) { piece in
+                    try file.write(contentsOf: piece)
+                    count += Int64(piece.count)
+                    Talk.progress(Say.bytes(count))
+                }
+            }
+            Talk.endProgress()
+            try file.close()
+        } catch {
+            unlink(path)
+            throw error
+        }
+    }
+
+    @concurrent
+    private static func unpack(_ archive: String, to directory: String) async throws -> TreeWriter.Report {
+        // Blocks, which is harmless here: the command has nothing else to do.
+        do {
+            return try LocalZipReader(try FileSource(FilePath(archive))).extract(to: FilePath(directory))
+        } catch {
+            // Half a directory is worse than none; the reason for the failure is what counts.
+            try? FileManager.default.removeItem(atPath: directory)
+            throw CommandFailure(.refused, "cannot unpack into \(directory): \(error)")
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Console
+
+/// `coffer artifact list`.
+struct ArtifactList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List artifact versions, newest first.")
+
+    @Argument(help: "PIPELINE or PIPELINE/ARTIFACT; default: all.")
+    var name: String?
+
+    @Option(help: "How many at most.")
+    var limit = 50
+
+    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let items: [VersionItem] = try await connection.withClient {
+            try await $0.get("/-/v1/artifacts", [("name", name), ("limit", "\(limit)")])
+        }
+        let headings = ["REFERENCE", "CREATED", "FILES", "SIZE", "NEW", "TAGS", "CONTENT", "ID"]
+        try output.list(items, headings) { item in
+            [
+                item.reference, Say.time(item.created), "\(item.files)", Say.bytes(item.bytes),
+                Say.bytes(item.storedBytes), item.tags.joined(separator: " "), String(item.contentID.prefix(12)),
+                item.id,
+            ]
+        }
+    }
+}
