@@ -4,6 +4,7 @@ import datetime
 import io
 import json
 import unittest
+import urllib.error
 import urllib.request
 import zipfile
 
@@ -236,6 +237,8 @@ class CodePipelineTest(unittest.TestCase):
         self.token("stopped")
         running = self.latest("stopped")["pipelineExecutionId"]
         stop = {"pipelineName": "stopped", "pipelineExecutionId": running, "abandon": True, "reason": "enough"}
+        self.refused(
+            "PipelineNotFoundException", self.pipelines.stop_pipeline_execution, **dict(stop, pipelineName="nothing"))
         self.assertEqual(running, self.pipelines.stop_pipeline_execution(**stop)["pipelineExecutionId"])
         self.status("stopped", "Stopped")
         self.assertEqual("enough", self.latest("stopped")["stopTrigger"]["reason"])
@@ -377,6 +380,19 @@ class CodePipelineTest(unittest.TestCase):
         self.refused("InvalidSignatureException", wrong.list_pipelines)
         unknown = self.server.client("codepipeline", access_key="AKIAUNKNOWNUNKNOWN77")
         self.refused("UnrecognizedClientException", unknown.list_pipelines)
+
+    def test_curl_signs_as_it_does(self):
+        answer = self.server.run(
+            "curl", "--silent", "--show-error", "--aws-sigv4", "aws:amz:us-east-1:codepipeline",
+            "--user", f"{self.server.access_key}:{self.server.secret_key}", "--data", "{}",
+            "--header", "Content-Type: application/x-amz-json-1.1",
+            "--header", "X-Amz-Target: CodePipeline_20150709.ListPipelines", self.server.endpoint + "/")
+        self.assertIn("pipelines", json.loads(answer.stdout))
+
+    def test_a_presigned_identity_tells_who_signed_it(self):
+        url = self.server.client("sts").generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
+        with urllib.request.urlopen(url) as answer:
+            self.assertIn(f"<Account>{ACCOUNT}</Account>", answer.read().decode())
 
     def test_requests_that_no_sdk_sends_get_amazons_answers(self):
         def post(target, body):

@@ -52,6 +52,10 @@ extension Step {
             throw PipelineError(.stageNotFound, "The pipeline has no stage '\(stage)'")
         }
         guard let run = machine.runs[id] else {
+            if machine.lanes[stage]?.latest?.id == id {
+                throw PipelineError(
+                    .stageNotRetryable, "The stage '\(stage)' cannot be retried: the execution is over")
+            }
             throw PipelineError(
                 .notLatestExecution, "The execution is not the latest one in the stage '\(stage)', or is over")
         }
