@@ -91,6 +91,11 @@ struct RecoveryTests {
             #expect(condition.hook == .beforeEntry)
             let status: ConditionStatus = expected == .succeeded ? .succeeded : value == "(" ? .errored : .failed
             #expect(condition.status == status)
+            let rules = try await service.listRuleExecutions(of: "demo", execution: id, in: scope).items
+            #expect(
+                rules.count == 1 && rules[0].ruleName == "check"
+                    && rules[0].rule?.ruleTypeId.provider == "VariableCheck")
+            #expect(rules[0].state == condition.rules[0])
             guard expected == .failed else { return }
             let sequence = try await service.pipelineState("demo", in: scope).sequence
             try await service.overrideStageCondition(
@@ -195,5 +200,49 @@ struct RecoveryTests {
         let again = try await put("r7")
         #expect(first.isNew && !again.isNew && first.executionID == again.executionID)
         #expect(try await put("r8").isNew)
+    }
+
+    @Test("An action can start another pipeline, once")
+    func invokesPipeline() async throws {
+        let fixture = try await EngineFixture()
+        let scope = fixture.scope
+        try await fixture.running(fixture.service()) { service in
+            let other = Pipelines.three("other") { $0.variables = [.init(name: "colour", defaultValue: "red")] }
+            _ = try await service.createPipeline(other, in: scope, caller: "me")
+            let pipeline = Pipelines.three {
+                $0.stages[2].actions = [
+                    ActionDeclaration(
+                        name: "Call", actionTypeId: ActionTypeID(category: .invoke, provider: "CodePipeline"),
+                        configuration: [
+                            "PipelineName": "other", "Variables": ##"[{"name":"colour","value":"#{Src.Made}"}]"##,
+                        ])
+                ]
+            }
+            _ = try await service.createPipeline(pipeline, in: scope, caller: "me")
+            let id = try await service.listExecutions(of: "demo", in: scope).items[0].id
+            #expect(try await service.waitForEnd(id, "demo", scope).status == .succeeded)
+            let call = try await service.listActionExecutions(of: "demo", in: scope).items[0]
+            let started = try #require(call.progress.externalExecutionID)
+            let execution = try await service.getExecution(started, of: "other", in: scope)
+            #expect(execution.variables.first?.resolvedValue == "Fetch" && execution.number == 2)
+            try await service.waitForEnd(started, "other", scope)
+        }
+    }
+
+    @Test("Executions older than a year are forgotten")
+    func history() async throws {
+        let fixture = try await EngineFixture()
+        let scope = fixture.scope
+        try await fixture.running(fixture.service()) { service in
+            _ = try await service.createPipeline(Pipelines.three(), in: scope, caller: "me")
+            let id = try await service.listExecutions(of: "demo", in: scope).items[0].id
+            try await service.waitForEnd(id, "demo", scope)
+            fixture.clock.advance(366 * 86400)
+            let second = try await service.startExecution(of: "demo", StartRequest(caller: "me"), in: scope)
+            try await service.waitForEnd(second, "demo", scope)
+            try await service.tick()
+            #expect(try await service.listExecutions(of: "demo", in: scope).items.map(\.id) == [second])
+            #expect(try await service.listActionExecutions(of: "demo", in: scope).items.count == 3)
+        }
     }
 }

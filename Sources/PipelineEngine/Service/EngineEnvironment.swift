@@ -20,6 +20,9 @@ public struct EngineConfiguration: Sendable {
     /// After how long an unacknowledged job of a custom action is offered again, in seconds.
     public var redeliverySeconds: Double = 300
 
+    /// For how long executions are remembered, in days.
+    public var historyDays: Int = 365
+
     /// The defaults.
     public init() {}
 }

@@ -31,6 +31,14 @@ extension Ledger {
         try setCondition(
             ConditionStateView(hook: hook, status: .inProgress, summary: nil, lastStatusChange: time, rules: rules), id,
             stage)
+        for (position, rule) in rules.enumerated() {
+            try transaction.execute(
+                """
+                INSERT INTO pipeline_rules (id, pipeline, execution, stage, hook, name, position, attempt, started, updated,
+                    status, record_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """, rule.ruleExecutionID, row.id, id, stage, hook.rawValue, rule.name, serial * 8 + Int64(position),
+                execution.attempt, time, time, rule.status.rawValue, try JSONText.encode(rule))
+        }
         aftermath.checks.append(
             CheckTicket(pipeline: row.id, execution: id, stage: stage, hook: hook, serial: serial))
     }
@@ -43,7 +51,16 @@ extension Ledger {
         for index in state.rules.indices where state.rules[index].status == .inProgress {
             state.rules[index].status = .abandoned
         }
+        try updateRules(state)
         try setCondition(state, id, stage)
+    }
+
+    private func updateRules(_ state: ConditionStateView) throws {
+        for rule in state.rules {
+            try transaction.execute(
+                "UPDATE pipeline_rules SET status = ?, updated = ?, record_json = ? WHERE id = ? AND status = 'InProgress'",
+                rule.status.rawValue, time, try JSONText.encode(rule), rule.ruleExecutionID)
+        }
     }
 
     /// A check has a result.
@@ -64,6 +81,7 @@ extension Ledger {
         state.status = met ? .succeeded : isError ? .errored : .failed
         state.summary = state.rules.first { $0.status != .succeeded }?.summary
         state.lastStatusChange = time
+        try updateRules(state)
         try setCondition(state, ticket.execution, ticket.stage)
         try apply(.conditionEnded(execution: ticket.execution, serial: ticket.serial, met: met))
     }
@@ -100,13 +118,17 @@ enum VariableCheck {
         case "NE": passed = variable != value
         case "CONTAINS": passed = variable.contains(value)
         case "MATCHES":
+            // The pattern is the author's: what is wrong with it is told as the rule's error.
             guard let pattern = try? Regex(value) else {
-                // The pattern is the author's: what is wrong with it is told as the rule's error.
                 return RuleOutcome(
                     passed: false, isError: true, summary: "'\(value)' is not a regular expression",
                     configuration: resolved)
             }
-            passed = (try? pattern.wholeMatch(in: variable)) != nil
+            do {
+                passed = try pattern.wholeMatch(in: variable) != nil
+            } catch {
+                passed = false
+            }
         default:
             return RuleOutcome(
                 passed: false, isError: true, summary: "Operator must be EQ, NE, CONTAINS or MATCHES, not '\(name)'",

@@ -50,6 +50,7 @@ final class Ledger {
     let time: Date
     var row: PipelineRow
     private(set) var machine: PipelineMachine
+    private var isMachineChanged = false
     var aftermath = Aftermath()
     private var declarations: [Int: PipelineDeclaration] = [:]
     private var followUps: [MachineEvent] = []
@@ -151,6 +152,7 @@ final class Ledger {
             let found = plans
             let effects = try next.apply(event, at: time) { found[$0] }
             machine = next
+            isMachineChanged = true
             for effect in effects { try perform(effect) }
         }
     }
@@ -159,8 +161,11 @@ final class Ledger {
     func save() throws {
         row.revision += 1
         try transaction.execute(
-            "UPDATE pipeline_pipelines SET revision = ?, sequence = ?, state_json = ? WHERE id = ?", row.revision,
-            row.sequence, try JSONText.encode(machine), row.id)
+            "UPDATE pipeline_pipelines SET revision = ?, sequence = ? WHERE id = ?", row.revision, row.sequence, row.id)
+        if isMachineChanged {
+            try transaction.execute(
+                "UPDATE pipeline_pipelines SET state_json = ? WHERE id = ?", try JSONText.encode(machine), row.id)
+        }
         aftermath.changed.insert(row.id)
     }
 
@@ -178,7 +183,15 @@ final class Ledger {
         try transaction.execute(
             "INSERT INTO pipeline_changes (pipeline, sequence, change_json) VALUES (?, ?, ?)", row.id, row.sequence,
             try JSONText.encode(change))
+        if row.sequence % 1000 == 0 {
+            try transaction.execute(
+                "DELETE FROM pipeline_changes WHERE pipeline = ? AND sequence <= ?", row.id,
+                row.sequence - Self.changesKept)
+        }
     }
+
+    /// How many changes of a pipeline can be watched after the event.
+    private static let changesKept: Int64 = 100_000
 
     func execution(_ id: String) throws -> ExecutionRow {
         guard let found = try ExecutionRow.find(transaction, id: id, pipeline: row.id) else {

@@ -150,32 +150,41 @@ extension PipelineService {
             // Unstructured, as the stream's consumer decides how long it lives; ended by `onTermination`.
             let task = Task {
                 var position = sequence
+                var signals = signal.makeAsyncIterator()
                 do {
-                    var signals = signal.makeAsyncIterator()
-                    repeat {
-                        let after = position
-                        let (changes, exists) = try await catalog.read { transaction in
-                            let changes: [PipelineChange] = try transaction.rows(
-                                """
-                                SELECT change_json FROM pipeline_changes WHERE pipeline = ? AND sequence > ?
-                                ORDER BY sequence LIMIT 1000
-                                """, id, after
-                            ).map { try JSONText.decode(try $0.string("change_json")) }
-                            return (changes, try PipelineRow.find(transaction, id: id) != nil)
-                        }
+                    while true {
+                        let (changes, isThere) = try await Self.changes(of: id, after: position, catalog)
                         for change in changes {
                             position = change.sequence
                             continuation.yield(change)
                         }
-                        if !exists { break }
-                        if changes.count == 1000 { continue }
-                    } while await signals.next() != nil
+                        if !isThere { break }
+                        if changes.count == Self.changesPerRead { continue }
+                        // Registered before the first read, so that nothing falls between.
+                        if await signals.next() == nil { break }
+                    }
                     continuation.finish()
                 } catch {
                     continuation.finish(throwing: error)
                 }
             }
             continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+
+    private static let changesPerRead = 1000
+
+    /// The next changes of a pipeline, and whether it still exists.
+    private static func changes(
+        of id: String, after position: Int64, _ catalog: Catalog
+    ) async throws -> ([PipelineChange], Bool) {
+        try await catalog.read { transaction in
+            let changes: [PipelineChange] = try transaction.rows(
+                """
+                SELECT change_json FROM pipeline_changes WHERE pipeline = ? AND sequence > ? ORDER BY sequence LIMIT ?
+                """, id, position, changesPerRead
+            ).map { try JSONText.decode(try $0.string("change_json")) }
+            return (changes, try PipelineRow.find(transaction, id: id) != nil)
         }
     }
 

@@ -30,7 +30,7 @@ extension PipelineService {
             let claimed = try await write { transaction, context in
                 (try JobLease.claim(id, owner: owner, transaction, context), Aftermath())
             }
-            guard var job = claimed, let runner = runners[job.type] else { return }
+            guard var job = claimed, let runner = runner(for: job.type) else { return }
             let secretKeys = try await catalog.read { [id = job.actionExecutionID] in
                 try ActionRow.find($0, id: id)?.record.secretKeys ?? []
             }
@@ -44,6 +44,10 @@ extension PipelineService {
             if isKilled { return }
             logger.error("job could not be settled", metadata: ["job": "\(id)", "error": "\(error)"])
         }
+    }
+
+    private func runner(for type: ActionTypeID) -> (any ActionRunner)? {
+        runners[type] ?? (type == PipelineInvocation.type ? PipelineInvocation(service: self) : nil)
     }
 
     /// Runs a job while its lease is kept.

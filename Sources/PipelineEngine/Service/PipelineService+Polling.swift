@@ -77,7 +77,7 @@ extension PipelineService {
                 "SELECT revision FROM pipeline_sources WHERE pipeline = ? AND action = ?", id, name)
             if try known?.string("revision") == found.id { return }
             // An execution whose source action runs right now will find the revision itself; look again afterwards.
-            if ledger.isFetching(name) { return }
+            if try ledger.isFetching(name) { return }
             try ledger.disablePollingIfUnused()
             guard ledger.row.pollingDisabled == nil else { return }
             let started = try ledger.start(
@@ -90,8 +90,8 @@ extension PipelineService {
 
 extension Ledger {
     /// Whether an execution is about to take, or is taking, the newest revision of a source.
-    func isFetching(_ action: String) -> Bool {
-        guard let first = try? declaration().stages.first?.name else { return false }
+    func isFetching(_ action: String) throws -> Bool {
+        guard let first = try declaration().stages.first?.name else { return false }
         return machine.runs.values.contains { run in
             guard run.status == .inProgress else { return false }
             if run.waitsFor == first { return true }

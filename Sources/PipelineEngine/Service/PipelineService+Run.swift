@@ -30,23 +30,31 @@ extension PipelineService {
                     """, owner)
             }
         }
-        try await queueForgotten()
+        try await queueForgottenJobs()
+        try await queueForgottenChecks()
     }
 
-    /// Jobs that nobody holds, and conditions that wait for a check.
-    private func queueForgotten() async throws {
+    /// Jobs that nobody holds.
+    private func queueForgottenJobs() async throws {
         let now = environment.now()
-        let runnable = Set(runners.keys.map(\.description))
-        let (jobs, tickets) = try await catalog.read { transaction in
-            let jobs = try transaction.rows(
+        let runnable = Set(context.runnable.map(\.description))
+        let jobs = try await catalog.read { transaction in
+            try transaction.rows(
                 """
                 SELECT id, type FROM pipeline_jobs
-                WHERE state = 'Queued' OR (state = 'InProgress' AND lease < ?) ORDER BY created LIMIT 1000
+                WHERE (state = 'Queued' OR (state = 'InProgress' AND lease < ?)) AND type NOT LIKE 'Custom/%'
+                ORDER BY created LIMIT 1000
                 """, now
             ).compactMap { row in runnable.contains(try row.string("type")) ? try row.string("id") : nil }
+        }
+        for job in jobs { queue.add(job: job) }
+    }
+
+    /// Conditions that wait for a check.
+    private func queueForgottenChecks() async throws {
+        let tickets = try await catalog.read { transaction in
             var tickets: [CheckTicket] = []
-            for row in try transaction.rows(
-                "SELECT DISTINCT pipeline FROM pipeline_passages WHERE conditions_json LIKE ?", "%\"InProgress\"%")
+            for row in try transaction.rows("SELECT DISTINCT pipeline FROM pipeline_rules WHERE status = 'InProgress'")
             {
                 guard let pipeline = try PipelineRow.find(transaction, id: try row.string("pipeline")) else { continue }
                 for run in try pipeline.machine(transaction).runs.values {
@@ -57,9 +65,8 @@ extension PipelineService {
                             serial: check.serial))
                 }
             }
-            return (jobs, tickets)
+            return tickets
         }
-        for job in jobs { queue.add(job: job) }
         for ticket in tickets { queue.add(check: ticket) }
     }
 
@@ -142,7 +149,39 @@ extension PipelineService {
             }
         }
         try await requeueUnacknowledged()
-        try await queueForgotten()
+        try await queueForgottenJobs()
+        try await queueForgottenChecks()
+        try await forgetHistory()
+    }
+
+    /// Removes executions that started more than a year ago and are over, with everything recorded of them. Versions of
+    /// artifacts are the store's to keep or not.
+    func forgetHistory() async throws {
+        let horizon = environment.now().addingTimeInterval(-Double(configuration.historyDays) * 86400)
+        let old = try await catalog.read { transaction in
+            try transaction.rows(
+                """
+                SELECT id, pipeline FROM pipeline_executions
+                WHERE started < ? AND status NOT IN ('InProgress', 'Stopping') LIMIT 100
+                """, horizon
+            ).map { (id: try $0.string("id"), pipeline: try $0.string("pipeline")) }
+        }
+        for (id, pipeline) in old {
+            _ = try await transact(id: pipeline) { ledger in
+                let transaction = ledger.transaction
+                for table in ["outputs", "jobs"] {
+                    try transaction.execute(
+                        """
+                        DELETE FROM pipeline_\(table) WHERE action_execution IN (
+                            SELECT id FROM pipeline_actions WHERE execution = ?)
+                        """, id)
+                }
+                for table in ["actions", "passages", "rules"] {
+                    try transaction.execute("DELETE FROM pipeline_\(table) WHERE execution = ?", id)
+                }
+                try transaction.execute("DELETE FROM pipeline_executions WHERE id = ?", id)
+            }
+        }
     }
 
     /// Checks a condition and records what was found.

@@ -255,6 +255,10 @@ extension PipelineService {
     /// Offers jobs again that were handed out and never acknowledged.
     func requeueUnacknowledged() async throws {
         let now = environment.now()
+        let isAny = try await catalog.read {
+            try $0.row("SELECT id FROM pipeline_jobs WHERE state = 'Dispatched' AND lease < ? LIMIT 1", now) != nil
+        }
+        guard isAny else { return }
         _ = try await catalog.write { transaction in
             try transaction.execute(
                 """

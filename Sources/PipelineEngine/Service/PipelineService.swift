@@ -49,7 +49,8 @@ public final class PipelineService: Sendable {
         self.pollers = pollersByType
         self.secrets = secrets
         context = LedgerContext(
-            environment: environment, configuration: configuration, runnable: Set(runnersByType.keys))
+            environment: environment, configuration: configuration,
+            runnable: Set(runnersByType.keys).union([PipelineInvocation.type]))
         self.logger = logger
         owner = environment.makeID()
     }

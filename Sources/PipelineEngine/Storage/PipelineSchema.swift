@@ -91,6 +91,21 @@ public enum PipelineSchema {
                     account TEXT NOT NULL, region TEXT NOT NULL, id TEXT NOT NULL, deleted BIGINT,
                     definition_json TEXT NOT NULL, PRIMARY KEY (account, region, id))
                 """,
-            ])
+            ]),
+        Migration(
+            "pipeline-002",
+            [
+                """
+                CREATE TABLE pipeline_rules (
+                    id TEXT NOT NULL PRIMARY KEY, pipeline TEXT NOT NULL, execution TEXT NOT NULL,
+                    stage TEXT NOT NULL, hook TEXT NOT NULL, name TEXT NOT NULL, position BIGINT NOT NULL,
+                    attempt BIGINT NOT NULL, started BIGINT NOT NULL, updated BIGINT NOT NULL, status TEXT NOT NULL,
+                    record_json TEXT NOT NULL)
+                """,
+                "CREATE INDEX pipeline_rules_by_position ON pipeline_rules (pipeline, position)",
+                "CREATE INDEX pipeline_rules_by_execution ON pipeline_rules (execution, position)",
+                "CREATE INDEX pipeline_rules_by_status ON pipeline_rules (status)",
+                "CREATE INDEX pipeline_executions_by_start ON pipeline_executions (started)",
+            ]),
     ]
 }
