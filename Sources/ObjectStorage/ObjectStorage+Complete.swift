@@ -176,7 +176,8 @@ enum MultipartChecksum {
 }
 
 extension ChecksumAlgorithm {
-    fileprivate var polynomial: ReflectedCRC? {
+    /// The polynomial of a cyclic redundancy check.
+    var polynomial: ReflectedCRC? {
         switch self {
         case .crc32: .crc32
         case .crc32c: .crc32c

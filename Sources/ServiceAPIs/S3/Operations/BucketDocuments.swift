@@ -121,6 +121,7 @@ extension BucketDocument {
             guard rule.child("Filter") != nil || rule.child("Prefix") != nil else {
                 throw S3Error.malformedXML("Filter")
             }
+            _ = try LifecycleDocument.rule(rule)
         }
     }
 }

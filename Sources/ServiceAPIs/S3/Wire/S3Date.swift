@@ -36,6 +36,15 @@ enum S3Date {
         return Date(timeIntervalSince1970: Double(days * 86400 + hour * 3600 + minute * 60 + second))
     }
 
+    /// Midnight, UTC, of a year, month and day; `nil` when there is no such day.
+    static func midnight(_ parts: [Int]) -> Date? {
+        guard parts.count == 3, (1970...9999).contains(parts[0]), (1...12).contains(parts[1]),
+            (1...31).contains(parts[2])
+        else { return nil }
+        let days = Civil.daysSinceEpoch(year: parts[0], month: parts[1], day: parts[2])
+        return Date(timeIntervalSince1970: Double(days) * 86400)
+    }
+
     private static func two(_ value: Int) -> String { value < 10 ? "0\(value)" : String(value) }
 
     /// The proleptic Gregorian calendar in UTC (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
