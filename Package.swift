@@ -187,6 +187,7 @@ let package = Package(
                 "AccessControl", "ArtifactStore", "AWSProtocol", "Catalog", "Cryptography", "KeyHierarchy",
                 "ObjectStorage", httpTypes, systemPackage,
             ]),
+        tests("KMSAPI", ["AccessControl", "AWSProtocol", "Catalog", "Cryptography", "KeyHierarchy", httpTypes]),
         tests("Console", ["AWSProtocol", httpTypes]),
         tests(
             "CofferServer",

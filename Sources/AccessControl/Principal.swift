@@ -56,7 +56,8 @@ public struct SessionGrant: Sendable, Hashable, Codable {
             self.resources = resources
         }
 
-        func allows(action: String, resource: String) -> Bool {
+        /// Whether the statement allows an action on a resource.
+        public func allows(action: String, resource: String) -> Bool {
             actions.contains { Self.matches($0.lowercased(), action.lowercased()) }
                 && resources.contains { Self.matches($0, resource) }
         }

@@ -26,6 +26,7 @@ struct KeyCaches {
     private(set) var aliases: [Name: KMSAlias] = [:]
     private(set) var grants: [Name: [KMSGrant]] = [:]
     private(set) var backing: [BackingName: SecretBytes] = [:]
+    private(set) var privateKeys: [BackingName: AsymmetricPrivateKey] = [:]
     private(set) var domains: [DomainName: StoredDomain] = [:]
     private(set) var domainsByScope: [String: DomainName] = [:]
     private static let countMax = 10_000
@@ -54,6 +55,12 @@ struct KeyCaches {
         backing[name] = secret
     }
 
+    mutating func fill(_ key: AsymmetricPrivateKey, _ name: BackingName, since: UInt64) {
+        guard since == epoch else { return }
+        if privateKeys.count >= Self.countMax { privateKeys.removeAll(keepingCapacity: true) }
+        privateKeys[name] = key
+    }
+
     mutating func fill(_ domain: StoredDomain, since: UInt64) {
         guard since == epoch else { return }
         if domains.count >= Self.countMax {
@@ -65,13 +72,14 @@ struct KeyCaches {
         if domain.isActive { domainsByScope[domain.scope] = name }
     }
 
-    mutating func drop(key name: Name) {
+    /// Forgets a key in every Region that has it.
+    mutating func drop(keyID: String) {
         epoch += 1
-        keys[name] = nil
-        grants[name] = nil
-        backing = backing.filter { $0.key.scope != name.scope || $0.key.keyID != name.id }
-        let arn = name.scope.kmsARN("key/\(name.id)")
-        for (id, domain) in domains where domain.key?.keyARN == arn {
+        keys = keys.filter { $0.key.id != keyID }
+        grants = grants.filter { $0.key.id != keyID }
+        backing = backing.filter { $0.key.keyID != keyID }
+        privateKeys = privateKeys.filter { $0.key.keyID != keyID }
+        for (id, domain) in domains where domain.key?.keyID == keyID {
             domains[id] = nil
             domainsByScope[domain.scope] = nil
         }
@@ -82,9 +90,9 @@ struct KeyCaches {
         aliases[name] = nil
     }
 
-    mutating func drop(grantsOf name: Name) {
+    mutating func drop(aliasesOf target: String, _ scope: AccountRegion) {
         epoch += 1
-        grants[name] = nil
+        aliases = aliases.filter { $0.key.scope != scope || $0.value.targetKeyID != target }
     }
 
     mutating func dropDomains() {

@@ -12,6 +12,7 @@ public final class KeyHierarchy: Sendable {
     let location: RootLocation
     let now: @Sendable () -> Date
     let caches = Mutex(KeyCaches())
+    let usage = Mutex(KeyUsage())
     private let opened = Mutex<Unsealed?>(nil)
     private let pendingRecovery = Mutex<String?>(nil)
 

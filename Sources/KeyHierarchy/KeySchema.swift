@@ -47,6 +47,15 @@ public enum KeySchema {
                     wrapped BLOB NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (domain, epoch))
                 """,
                 "CREATE UNIQUE INDEX key_dedup_scope ON key_dedup (scope, epoch)",
-            ])
+            ]),
+        Migration(
+            "key-002",
+            [
+                // The last successful use of each key, at most a minute behind.
+                """
+                CREATE TABLE key_usage (
+                    key_arn TEXT PRIMARY KEY, operation TEXT NOT NULL, at BIGINT NOT NULL, request_id TEXT NOT NULL)
+                """
+            ]),
     ]
 }

@@ -25,6 +25,24 @@ public struct KMSGrant: KeyDocument {
     /// Milliseconds since 1970.
     public var createdAt: Int64
 
+    package init(
+        grantID: String, scope: AccountRegion, keyID: String, granteePrincipal: String, retiringPrincipal: String?,
+        issuingAccount: String, operations: [String], contextSubset: [String: String]?,
+        contextEquals: [String: String]?, name: String?, createdAt: Int64
+    ) {
+        self.grantID = grantID
+        self.scope = scope
+        self.keyID = keyID
+        self.granteePrincipal = granteePrincipal
+        self.retiringPrincipal = retiringPrincipal
+        self.issuingAccount = issuingAccount
+        self.operations = operations
+        self.contextSubset = contextSubset
+        self.contextEquals = contextEquals
+        self.name = name
+        self.createdAt = createdAt
+    }
+
     /// The key's ARN.
     public var keyARN: String { scope.kmsARN("key/\(keyID)") }
 

@@ -78,8 +78,24 @@ public struct KMSKey: KeyDocument {
     public var primaryRegion: String?
     /// The Regions of all replicas, for multi-Region keys.
     public var replicaRegions: [String] = []
-    /// The key's state before it was scheduled for deletion, to notice imports in between.
-    public var hasMaterial = true
+    /// When `Creating` or `Updating` ends, milliseconds since 1970.
+    public var transitionAt: Int64?
+
+    package init(
+        keyID: String, scope: AccountRegion, spec: String, usage: String, origin: String, manager: String,
+        state: KMSKeyState, description: String, createdAt: Int64, policy: String
+    ) {
+        self.keyID = keyID
+        self.scope = scope
+        self.spec = spec
+        self.usage = usage
+        self.origin = origin
+        self.manager = manager
+        self.state = state
+        self.description = description
+        self.createdAt = createdAt
+        self.policy = policy
+    }
 
     /// Whether it is a multi-Region key.
     public var isMultiRegion: Bool { keyID.hasPrefix("mrk-") }
@@ -101,7 +117,23 @@ public struct KMSKey: KeyDocument {
     var recordScope: String { scope.recordScope }
     var recordID: String { keyID }
     var recordParent: String { isMultiRegion ? "mrk:\(scope.account)/\(keyID)" : "" }
-    var recordAux: String { deletionAt == nil ? (nextRotationAt == nil ? "" : "rotating") : "deleting" }
+    var recordAux: String { dueAt == nil ? "" : "due" }
+
+    /// When something happens to the key by itself, milliseconds since 1970: deletion, rotation, expiry, end of a
+    /// transition.
+    var dueAt: Int64? {
+        var times = materials.compactMap { $0.importState == "IMPORTED" ? $0.validTo : nil }
+        switch state {
+        case .pendingDeletion: if let deletionAt { times.append(deletionAt) }
+        case .creating, .updating: if let transitionAt { times.append(transitionAt) }
+        case .enabled: if rotationEnabled, isPrimaryOrSingle, let nextRotationAt { times.append(nextRotationAt) }
+        default: break
+        }
+        return times.min()
+    }
+
+    /// Whether it is not a multi-Region replica.
+    public var isPrimaryOrSingle: Bool { primaryRegion == nil || primaryRegion == scope.region }
 }
 
 /// A second name for a key.

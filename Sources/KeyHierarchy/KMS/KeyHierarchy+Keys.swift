@@ -31,13 +31,18 @@ extension KeyHierarchy {
         let state = try unsealed()
         let name = KeyCaches.Name(scope: scope, id: keyID)
         let (cached, epoch) = caches.withLock { ($0.keys[name], $0.epoch) }
-        if let cached { return cached }
-        let found = try await catalog.read { transaction in
+        if let cached, !isDue(cached) { return cached }
+        var found = try await catalog.read { transaction in
             try state.records.find(KMSKey.self, scope: scope.recordScope, id: keyID, transaction)
         }
-        guard let found else { throw KeyError(.notFound, "Key '\(scope.kmsARN("key/\(keyID)"))' does not exist") }
+        if let due = found, isDue(due) { found = try await settle(scope, keyID) }
+        guard let found else { throw Self.noSuchKey(scope, keyID) }
         caches.withLock { $0.fill(found, since: epoch) }
         return found
+    }
+
+    static func noSuchKey(_ scope: AccountRegion, _ keyID: String) -> KeyError {
+        KeyError(.notFound, "Key '\(scope.kmsARN("key/\(keyID)"))' does not exist")
     }
 
     /// An alias, or nil.
@@ -138,11 +143,22 @@ extension KeyHierarchy {
         do { return try CiphertextBlob(parsing: blob) } catch { throw invalidCiphertext }
     }
 
+    /// Who owns the key that a ciphertext names: the caller's account if it has it, else another one in the same Region.
+    package func owner(ofKeyID keyID: String, near scope: AccountRegion) async throws -> AccountRegion? {
+        let state = try unsealed()
+        if caches.withLock({ $0.keys[KeyCaches.Name(scope: scope, id: keyID)] != nil }) { return scope }
+        let owners = try await storedScopes(ofKeyID: keyID, state).filter { $0.region == scope.region }
+        return owners.contains(scope) ? scope : owners.first
+    }
+
     /// Owners of a key ID; several for a multi-Region key.
     private func scopes(ofKeyID keyID: String, _ state: Unsealed) async throws -> [AccountRegion] {
         let cached = caches.withLock { caches in caches.keys.values.filter { $0.keyID == keyID }.map(\.scope) }
-        if !cached.isEmpty { return cached }
-        return try await catalog.read { transaction in
+        return cached.isEmpty ? try await storedScopes(ofKeyID: keyID, state) : cached
+    }
+
+    private func storedScopes(ofKeyID keyID: String, _ state: Unsealed) async throws -> [AccountRegion] {
+        try await catalog.read { transaction in
             try transaction.rows("SELECT scope FROM key_record WHERE kind = 'key' AND id = ? ORDER BY scope", keyID)
                 .compactMap { row in
                     let parts = try row.string("scope").split(separator: "/", maxSplits: 1).map(String.init)
@@ -168,18 +184,18 @@ extension KeyHierarchy {
 }
 
 /// What an identifier in a request names.
-struct KeyIdentifier {
-    enum Resource: Equatable {
+package struct KeyIdentifier {
+    package enum Resource: Equatable {
         case key(String)
         case alias(String)
     }
 
-    let scope: AccountRegion
-    let resource: Resource
+    package let scope: AccountRegion
+    package let resource: Resource
     /// Whether it was an ARN, which may name another account.
-    let isARN: Bool
+    package let isARN: Bool
 
-    init(parsing text: String, in scope: AccountRegion) throws(KeyError) {
+    package init(parsing text: String, in scope: AccountRegion) throws(KeyError) {
         guard text.hasPrefix("arn:") else {
             self.scope = scope
             isARN = false
