@@ -2,6 +2,7 @@ public import Catalog
 import Cryptography
 public import Foundation
 public import KeyHierarchy
+import Logging
 import Synchronization
 import SystemPackage
 
@@ -23,6 +24,7 @@ public final class ArtifactStore: Sendable {
     let leases: Leases
     let storageKeys: StorageKeyRing
     let now: @Sendable () -> Date
+    let log = Logger(label: "store")
     let journalGate = Gate()
     let collectionGate = Gate()
     let scrubGate = Gate()

@@ -32,7 +32,8 @@ import Testing
         var random = SeededGenerator(seed: seed)
         let fixture = try await StoreFixture(configure: { $0.inlineCommitBytes = 0 })
         defer { fixture.remove() }
-        let root = try fixture.directory("in", ["a": random.text(60_000), "b/c": random.bytes(90_000), "d": random.text(700)])
+        let root = try fixture.directory(
+            "in", ["a": random.text(60_000), "b/c": random.bytes(90_000), "d": random.text(700)])
         let version = try await fixture.publish(directory: root)
         let expected = try await fixture.store.zip(version.id).stream().collect(upTo: 1 << 22)
         try await fixture.store.close()
@@ -47,7 +48,12 @@ import Testing
             try flip(path, position)
             let folder = fixture.folder.appending("copy-\(round)")
             try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
-            for item in ["packs", "catalog.db"] {
+            let items =
+                ["packs"]
+                + (try FileManager.default.contentsOfDirectory(atPath: fixture.folder.string)).filter {
+                    $0.hasPrefix("catalog.db")
+                }
+            for item in items {
                 try FileManager.default.copyItem(
                     atPath: fixture.folder.appending(item).string, toPath: folder.appending(item).string)
             }
@@ -127,7 +133,8 @@ import Testing
             changed[position] ^= 1
             let bytes = changed
             try await fixture.catalog.write { transaction in
-                _ = try transaction.execute("UPDATE store_versions SET root = ? WHERE id = ?", bytes, version.id.rawValue)
+                _ = try transaction.execute(
+                    "UPDATE store_versions SET root = ? WHERE id = ?", bytes, version.id.rawValue)
             }
             await #expect(throws: StoreError.self) { try await fixture.read(version) }
         }
@@ -174,7 +181,8 @@ import Testing
         while true {
             let backend = MemoryBackend()
             let keys = EphemeralStoreKeys()
-            let fixture = try await StoreFixture(backend: backend, keys: keys, configure: { $0.dataPackBytes = 160_000 })
+            let fixture = try await StoreFixture(
+                backend: backend, keys: keys, configure: { $0.dataPackBytes = 160_000 })
             defer { fixture.remove() }
             let target = n
             backend.inject { _, count in count == target ? .torn : nil }

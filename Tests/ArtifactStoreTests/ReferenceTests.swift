@@ -28,7 +28,9 @@ final class ManualClock: Sendable {
         try await store.pin(first.id, name: "production", kind: .deployment, owner: "deploy")
 
         func resolve(_ which: String) async throws -> VersionID {
-            try await store.resolve(VersionReference(repository: "web", artifact: "app", which: which), in: fixture.scope).id
+            try await store.resolve(
+                VersionReference(repository: "web", artifact: "app", which: which), in: fixture.scope
+            ).id
         }
         #expect(try await resolve("latest") == second.id)
         #expect(try await resolve("1") == first.id)

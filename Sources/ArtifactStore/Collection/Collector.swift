@@ -160,18 +160,12 @@ extension ArtifactStore {
                     }
                     return (marker.marks, marker.needed)
                 }
-            } catch let error as StoreError where error.code == .integrity && attempts < 3 {
-                // A small commit is visible a moment before its records are; a move from the journal may be under way.
+            } catch let error as StoreError where error.code == .integrity && attempts < 2 && !plan {
+                // An ingest may have stored a damaged or condemned record anew in a pack that no commit names yet.
                 attempts += 1
-                try await settleIndex()
+                try await settle()
             }
         }
-    }
-
-    /// Waits until commits that are on their way have entered their records.
-    private func settleIndex() async throws {
-        try await catalog.write { _ in }
-        for _ in 0..<100 { await Task.yield() }
     }
 
     private func candidatePacks(before epoch: Int64) async throws -> [PackInfo] {

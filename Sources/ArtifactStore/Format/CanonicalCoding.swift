@@ -60,6 +60,12 @@ struct CanonicalReader {
         return bytes[position]
     }
 
+    /// The next byte, which stays.
+    func peek() throws -> UInt8 {
+        guard remaining >= 1 else { throw FormatError("it ends early") }
+        return bytes[position]
+    }
+
     mutating func integer() throws -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0

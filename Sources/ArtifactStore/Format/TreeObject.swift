@@ -1,12 +1,21 @@
 import Cryptography
 
 /// A directory as its parent or a version's root carries it.
+///
+/// Its encoding has two parts. The stable one holds names, modes and the capabilities to content; the volatile one holds
+/// what a rebuild of the same content changes: headers with times in them, kept as literals, and the hashes that depend on
+/// them. A rebuild that only touches such headers shares the stable parts of all its directories.
 struct DirectoryContent: Hashable, Sendable {
-    /// Where the directory's encoding is.
+    /// Where the encoding is.
     enum Place: Hashable, Sendable {
         /// In the parent, for small directories.
+        case inline(stable: [UInt8], volatile: [UInt8])
+        /// In a record of its own; the volatile part in another or, when small, in the parent.
+        case record(Ref, volatile: Volatile)
+    }
+
+    enum Volatile: Hashable, Sendable {
         case inline([UInt8])
-        /// In a record of its own.
         case record(Ref)
     }
 
@@ -14,7 +23,7 @@ struct DirectoryContent: Hashable, Sendable {
     var treeID: SHA256Digest
     var place: Place
 
-    /// Encodings up to this many bytes live in their parent.
+    /// Parts up to this many bytes live in their parent.
     static let inlineMaximum = 1536
 }
 
@@ -61,36 +70,37 @@ enum TreeObject: Sendable {
 
     static let entriesMaximum = 2048
 
-    func encode() -> [UInt8] {
-        var writer = CanonicalWriter()
-        writer.byte(1)
-        writer.byte(RecordKind.tree.rawValue)
+    /// The two parts; the volatile one is empty when there is nothing volatile.
+    func encode() -> (stable: [UInt8], volatile: [UInt8]) {
+        var writer = TreeCoder()
+        writer.stable.byte(1)
+        writer.stable.byte(RecordKind.tree.rawValue)
         switch self {
         case .entries(let entries):
-            writer.byte(0)
-            writer.integer(entries.count)
-            for entry in entries { writer.treeEntry(entry) }
+            writer.stable.byte(0)
+            writer.stable.integer(entries.count)
+            for entry in entries { writer.entry(entry) }
         case .split(let parts):
-            writer.byte(1)
+            writer.stable.byte(1)
             for part in parts {
-                if let part { writer.directory(part) } else { writer.byte(2) }
+                if let part { writer.directory(part) } else { writer.stable.byte(2) }
             }
         }
-        return writer.bytes
+        return (writer.stable.bytes, writer.volatile.bytes)
     }
 
-    init(decoding bytes: [UInt8]) throws {
-        var reader = CanonicalReader(bytes)
-        guard try reader.byte() == 1, try reader.byte() == RecordKind.tree.rawValue else {
+    init(stable: [UInt8], volatile: [UInt8]) throws {
+        var reader = TreeDecoder(stable: CanonicalReader(stable), volatile: CanonicalReader(volatile))
+        guard try reader.stable.byte() == 1, try reader.stable.byte() == RecordKind.tree.rawValue else {
             throw FormatError("it is not a directory of format 1")
         }
-        switch try reader.byte() {
+        switch try reader.stable.byte() {
         case 0:
-            let count = try reader.count(limit: Self.entriesMaximum)
+            let count = try reader.stable.count(limit: Self.entriesMaximum)
             var entries: [TreeEntry] = []
-            entries.reserveCapacity(count)
+            entries.reserveCapacity(min(count, stable.count))
             for _ in 0..<count {
-                let entry = try reader.treeEntry()
+                let entry = try reader.entry()
                 if let last = entries.last, !last.name.lexicographicallyPrecedes(entry.name) {
                     throw FormatError("its names are not in order")
                 }
@@ -103,7 +113,8 @@ enum TreeObject: Sendable {
             self = .split(parts)
         case let kind: throw FormatError("a directory has the unknown shape \(kind)")
         }
-        try reader.end()
+        try reader.stable.end()
+        try reader.volatile.end()
     }
 
     /// The Merkle root.
@@ -123,92 +134,37 @@ enum TreeObject: Sendable {
         return SHA256.digest(writer.bytes)
     }
 
-    /// Every record that this directory leads to in one step, those of inlined directories included.
-    func refs() throws -> [Ref] {
-        var result: [Ref] = []
+    /// Every record that the two parts name, those of inlined directories included.
+    func refs() throws -> (stable: [Ref], volatile: [Ref]) {
+        var stable: [Ref] = []
+        var volatile: [Ref] = []
+        func add(_ directory: DirectoryContent) throws {
+            let refs = try directory.refs()
+            stable += refs.stable
+            volatile += refs.volatile
+        }
         switch self {
         case .entries(let entries):
             for entry in entries {
                 switch entry.content {
-                case .file(let file): result += file.refs
-                case .directory(let directory): result += try directory.refs()
+                case .file(let file): stable += file.refs
+                case .directory(let directory): try add(directory)
                 case .symlink: break
                 }
             }
         case .split(let parts):
-            for case let part? in parts { result += try part.refs() }
+            for case let part? in parts { try add(part) }
         }
-        return result
+        return (stable, volatile)
     }
 }
 
 extension DirectoryContent {
-    func refs() throws -> [Ref] {
+    func refs() throws -> (stable: [Ref], volatile: [Ref]) {
         switch place {
-        case .inline(let bytes): try TreeObject(decoding: bytes).refs()
-        case .record(let ref): [ref]
-        }
-    }
-}
-
-extension CanonicalWriter {
-    mutating func treeEntry(_ entry: TreeEntry) {
-        string(entry.name)
-        integer(UInt64(entry.mode))
-        switch entry.content {
-        case .file(let file):
-            byte(0)
-            content(file)
-        case .directory(let directory):
-            byte(1)
-            self.directory(directory)
-        case .symlink(let target):
-            byte(2)
-            string(target)
-        }
-    }
-
-    mutating func directory(_ directory: DirectoryContent) {
-        switch directory.place {
-        case .inline(let bytes):
-            byte(0)
-            string(bytes)
-        case .record(let ref):
-            byte(1)
-            digest(directory.treeID)
-            self.ref(ref, crc: false)
-        }
-    }
-}
-
-extension CanonicalReader {
-    mutating func treeEntry() throws -> TreeEntry {
-        let name = try string()
-        guard TreeObject.isValidName(name) else { throw FormatError("a name in it is not allowed") }
-        let mode = UInt32(try count(limit: 0o7777))
-        switch try byte() {
-        case 0: return TreeEntry(name: name, mode: mode, content: .file(try content()))
-        case 1:
-            guard let directory = try optionalDirectory() else { throw FormatError("a directory is missing") }
-            return TreeEntry(name: name, mode: mode, content: .directory(directory))
-        case 2: return TreeEntry(name: name, mode: mode, content: .symlink(try string()))
-        case let kind: throw FormatError("an entry has the unknown kind \(kind)")
-        }
-    }
-
-    mutating func optionalDirectory() throws -> DirectoryContent? {
-        switch try byte() {
-        case 0:
-            let bytes = try string()
-            guard bytes.count <= DirectoryContent.inlineMaximum else {
-                throw FormatError("an inlined directory is too long")
-            }
-            return DirectoryContent(treeID: try TreeObject(decoding: bytes).treeID, place: .inline(bytes))
-        case 1:
-            let treeID = try digest()
-            return DirectoryContent(treeID: treeID, place: .record(try ref(crc: false)))
-        case 2: return nil
-        case let kind: throw FormatError("a directory has the unknown place \(kind)")
+        case .inline(let stable, let volatile): try TreeObject(stable: stable, volatile: volatile).refs()
+        case .record(let ref, .inline): ([ref], [])
+        case .record(let ref, .record(let volatile)): ([ref], [volatile])
         }
     }
 }

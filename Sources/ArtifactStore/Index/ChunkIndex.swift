@@ -13,7 +13,8 @@ final class ChunkIndex: Sendable {
         var frozen: [RecordID: Location] = [:]
         /// Newest first.
         var runs: [IndexRun] = []
-        var covered: Set<UInt32> = []
+        /// Bytes of each pack whose records are all in runs.
+        var covered: [UInt32: UInt32] = [:]
         var nextRun = 1
         var isFlushing = false
     }
@@ -34,7 +35,7 @@ final class ChunkIndex: Sendable {
         if let manifest = IndexManifest.read(directory) {
             do {
                 state.runs = try manifest.runs.map { try IndexRun(path: directory + "/" + $0) }
-                state.covered = Set(manifest.covered)
+                state.covered = manifest.covered
             } catch {
                 // Derived data: start empty, the packs are read again.
                 state.runs = []
@@ -49,8 +50,8 @@ final class ChunkIndex: Sendable {
         self.state = Mutex(state)
     }
 
-    /// Packs whose entries are in runs.
-    var coveredPacks: Set<UInt32> { state.withLock { $0.covered } }
+    /// How many bytes of a pack are described by runs.
+    func covered(_ pack: UInt32) -> Int { Int(state.withLock { $0.covered[pack] } ?? 0) }
 
     /// The first location of `id` that `accept` takes, newest first.
     func lookup(_ id: RecordID, accept: (Location) -> Bool) throws -> Location? {
@@ -97,18 +98,19 @@ final class ChunkIndex: Sendable {
     /// Whether the tail is due to be written out.
     var isTailFull: Bool { state.withLock { $0.tail.count >= tailMaximum && !$0.isFlushing } }
 
-    /// Writes the tail's entries in closed packs as a run, merging runs when there are many. Blocks.
+    /// Writes the tail's entries as a run, merging runs when there are many. Blocks.
     ///
-    /// - Parameters:
-    ///   - isClosed: whether a pack gets no more entries; entries of others stay in memory.
-    ///   - exists: whether a pack still exists; entries of others are dropped when runs are merged.
-    ///   - closed: all closed packs whose entries are in the tail or in runs.
-    func flush(isClosed: (UInt32) -> Bool, exists: (UInt32) -> Bool, closed: Set<UInt32>) throws {
+    /// - Parameter durable: how many bytes of each existing pack are durable, and hence which of its records are all in the
+    ///   tail or in runs. Entries beyond stay in memory; entries of other packs are dropped when runs are merged.
+    func flush(durable: [UInt32: UInt32]) throws {
         let started = state.withLock { state -> Bool in
             guard !state.isFlushing else { return false }
             state.isFlushing = true
             var stay: [RecordID: Location] = [:]
-            for (id, location) in state.tail where !isClosed(location.pack) { stay[id] = location }
+            for (id, location) in state.tail
+            where location.offset + location.recordBytes > durable[location.pack] ?? 0 {
+                stay[id] = location
+            }
             for id in stay.keys { state.tail[id] = nil }
             state.frozen = state.tail
             state.tail = stay
@@ -116,8 +118,8 @@ final class ChunkIndex: Sendable {
         }
         guard started else { return }
         do {
-            try writeFrozen(closed)
-            try merge(exists: exists)
+            try writeFrozen(durable)
+            try merge(durable)
             state.withLock { $0.isFlushing = false }
         } catch {
             state.withLock { state in
@@ -130,7 +132,7 @@ final class ChunkIndex: Sendable {
         }
     }
 
-    private func writeFrozen(_ closed: Set<UInt32>) throws {
+    private func writeFrozen(_ durable: [UInt32: UInt32]) throws {
         let (frozen, number) = state.withLock { ($0.frozen, $0.nextRun) }
         guard !frozen.isEmpty else { return }
         let path = directory + "/run-\(number)"
@@ -142,12 +144,12 @@ final class ChunkIndex: Sendable {
             state.runs.insert(run, at: 0)
             state.frozen = [:]
             state.nextRun += 1
-            state.covered.formUnion(closed)
+            state.covered = durable
             try save(state)
         }
     }
 
-    private func merge(exists: (UInt32) -> Bool) throws {
+    private func merge(_ durable: [UInt32: UInt32]) throws {
         // Merge the newest runs of about one size: each level holds fewer than `fanIn`.
         while true {
             let (runs, number) = state.withLock { ($0.runs, $0.nextRun) }
@@ -162,7 +164,7 @@ final class ChunkIndex: Sendable {
             let path = directory + "/run-\(number)"
             var writer = try IndexRunWriter(path: path, expected: total)
             try IndexRun.merge(chosen) { id, location in
-                if exists(location.pack) { try writer.add(id, location) }
+                if durable[location.pack] != nil { try writer.add(id, location) }
             }
             try writer.finish()
             let merged = try IndexRun(path: path)
@@ -170,7 +172,6 @@ final class ChunkIndex: Sendable {
                 state.runs.removeFirst(count)
                 state.runs.insert(merged, at: 0)
                 state.nextRun += 1
-                state.covered = state.covered.filter(exists)
                 try save(state)
             }
             for run in chosen { unlink(run.path) }
@@ -180,7 +181,7 @@ final class ChunkIndex: Sendable {
     private func save(_ state: State) throws {
         try IndexManifest(
             runs: state.runs.map { URL(fileURLWithPath: $0.path).lastPathComponent },
-            covered: state.covered.sorted(), nextRun: state.nextRun
+            covered: state.covered, nextRun: state.nextRun
         ).write(directory)
     }
 
@@ -191,21 +192,21 @@ final class ChunkIndex: Sendable {
             state.tail = [:]
             state.frozen = [:]
             state.runs = []
-            state.covered = []
+            state.covered = [:]
             try save(state)
             for run in runs { unlink(run.path) }
         }
     }
 }
 
-/// The list of runs and of the packs they cover: `"CFIM0001"`, next run u64, counts u32 each, run names, pack numbers,
-/// CRC-32. Replaced atomically.
+/// The list of runs and of how much of each pack they cover: `"CFIM0002"`, next run u64, counts u32 each, run names, pack
+/// numbers with covered bytes u32 each, CRC-32. Replaced atomically.
 struct IndexManifest {
     var runs: [String]
-    var covered: [UInt32]
+    var covered: [UInt32: UInt32]
     var nextRun: Int
 
-    private static let magic = Array("CFIM0001".utf8)
+    private static let magic = Array("CFIM0002".utf8)
 
     static func read(_ directory: String) -> IndexManifest? {
         guard let data = FileManager.default.contents(atPath: directory + "/manifest") else { return nil }
@@ -223,8 +224,11 @@ struct IndexManifest {
             position += 4 + count
         }
         let count = Int(bytes.little32(at: 20))
-        guard position + 4 * count + 4 == bytes.count else { return nil }
-        let covered = (0..<count).map { bytes.little32(at: position + 4 * $0) }
+        guard position + 8 * count + 4 == bytes.count else { return nil }
+        var covered: [UInt32: UInt32] = [:]
+        for index in 0..<count {
+            covered[bytes.little32(at: position + 8 * index)] = bytes.little32(at: position + 8 * index + 4)
+        }
         return IndexManifest(runs: runs, covered: covered, nextRun: Int(bytes.little64(at: 8)))
     }
 
@@ -237,7 +241,10 @@ struct IndexManifest {
             bytes.appendLittle(UInt32(run.utf8.count))
             bytes += Array(run.utf8)
         }
-        for number in covered { bytes.appendLittle(number) }
+        for number in covered.keys.sorted() {
+            bytes.appendLittle(number)
+            bytes.appendLittle(covered[number] ?? 0)
+        }
         bytes.appendLittle(Compressed.crc(bytes[...]))
         let path = directory + "/manifest"
         // Losing the manifest costs a re-reading of the packs, never data: no directory flush.

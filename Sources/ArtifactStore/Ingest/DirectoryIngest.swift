@@ -117,12 +117,17 @@ enum TreeBuilder {
     }
 
     private static func store(_ object: TreeObject, _ session: IngestSession) throws -> DirectoryContent {
-        let bytes = object.encode()
+        let (stable, volatile) = object.encode()
         let treeID = object.treeID
-        if bytes.count <= DirectoryContent.inlineMaximum {
-            return DirectoryContent(treeID: treeID, place: .inline(bytes))
+        if max(stable.count, volatile.count) <= DirectoryContent.inlineMaximum {
+            return DirectoryContent(treeID: treeID, place: .inline(stable: stable, volatile: volatile))
         }
-        let ref = try session.storeObject(bytes, kind: .tree, reach: try object.refs().map(\.id))
-        return DirectoryContent(treeID: treeID, place: .record(ref))
+        let refs = try object.refs()
+        let ref = try session.storeObject(stable, kind: .tree, reach: refs.stable.map(\.id))
+        if volatile.count <= DirectoryContent.inlineMaximum, refs.volatile.isEmpty {
+            return DirectoryContent(treeID: treeID, place: .record(ref, volatile: .inline(volatile)))
+        }
+        let second = try session.storeObject(volatile, kind: .tree, reach: refs.volatile.map(\.id))
+        return DirectoryContent(treeID: treeID, place: .record(ref, volatile: .record(second)))
     }
 }

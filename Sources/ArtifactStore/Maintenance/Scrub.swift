@@ -165,16 +165,15 @@ extension ArtifactStore {
         return try await pool.run { [packs] in
             try packs.index.reset()
             var count = 0
+            for record in packs.journal.all { packs.index.insert(record.id, record.location) }
             for info in packs.table.all.sorted(by: { $0.number < $1.number }) where info.state != .deleted {
-                let entries: [PackEntry]
                 do {
-                    entries = try packs.entries(of: info).reversed()
+                    let entries = try packs.currentEntries(of: info)
+                    packs.index.insert(entries)
+                    count += entries.count
                 } catch is FormatError {
                     continue  // Scrubbing reports it.
                 }
-                packs.index.insert(entries + (packs.writer(info.number)?.pendingEntries ?? []))
-                count += entries.count
-                try packs.flushIndexIfNeeded()
             }
             try packs.flushIndexIfNeeded(force: true)
             return count

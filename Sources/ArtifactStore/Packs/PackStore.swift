@@ -182,27 +182,41 @@ final class PackStore: Sendable {
 
     func writer(_ number: UInt32) -> PackWriter? { slots.withLock { $0.writers[number] } }
 
-    /// Packs whose entries are complete in the index.
-    var closedPacks: Set<UInt32> {
-        Set(table.all.filter { $0.state != .open && $0.isRegistered }.map(\.number))
+    /// How much of each existing pack the database knows of. Records below are all entered into the index: a commit
+    /// registers what a flush wrote, and a record is entered before a flush can write it.
+    private var registeredLengths: [UInt32: UInt32] {
+        var result: [UInt32: UInt32] = [:]
+        for info in table.all where info.state != .deleted {
+            result[info.number] = UInt32(clamping: info.registeredLength)
+        }
+        return result
     }
 
     /// Writes the index's tail to disk when it has grown enough.
     func flushIndexIfNeeded(force: Bool = false) throws {
         guard force || index.isTailFull else { return }
-        let closed = closedPacks
-        let existing = Set(table.all.filter { $0.state != .deleted }.map(\.number))
-        try index.flush(isClosed: closed.contains, exists: existing.contains, closed: closed)
+        try index.flush(durable: registeredLengths)
+    }
+
+    /// All entries of a pack at this moment, those that no index frame describes yet included, oldest frame first.
+    func currentEntries(of info: PackInfo) throws -> [PackEntry] {
+        guard let described = writer(info.number)?.described else { return try entries(of: info).reversed() }
+        var current = info
+        current.lastFrameOffset = described.offset
+        current.lastFrameBytes = described.bytes
+        return try entries(of: current).reversed() + described.pending
     }
 
     /// All entries of a registered pack, from its index frames, newest frame first.
-    func entries(of info: PackInfo) throws -> [PackEntry] {
+    ///
+    /// - Parameter start: leave out frames before this offset.
+    func entries(of info: PackInfo, from start: Int = 0) throws -> [PackEntry] {
         guard let id = Hex.decode(info.name) else { throw FormatError("pack \(info.name) has an impossible name") }
         let cipher = IndexFrameCipher(packID: id, storageKey: try ring.fetched(version: UInt32(info.storageKeyVersion)))
         var result: [PackEntry] = []
         var offset = info.lastFrameOffset
         var count = info.lastFrameBytes
-        while count > 0 {
+        while count > 0, offset >= start {
             guard offset >= PackFormat.headerBytes, count <= 64 << 20 else {
                 throw FormatError("pack \(info.name) names an impossible index frame")
             }
@@ -239,7 +253,9 @@ final class PackStore: Sendable {
 
     /// Reads `target.count` bytes of a pack.
     func read(pack number: UInt32, at offset: Int, into target: UnsafeMutableRawBufferPointer) throws {
-        if let writer = slots.withLock({ $0.writers[number] }), try writer.readBuffered(at: offset, into: target) { return }
+        if let writer = slots.withLock({ $0.writers[number] }), try writer.readBuffered(at: offset, into: target) {
+            return
+        }
         guard let info = table[number], info.state != .deleted else {
             throw StoreError.integrity("a pack that should exist is missing")
         }

@@ -282,9 +282,8 @@ final class PackWriter: Sendable {
         }
     }
 
-    /// Entries not yet in an index frame, for a collector that looks into open packs.
-    var pendingEntries: [PackEntry] { state.withLock { $0.pending } }
-
-    /// Where the newest index frame is.
-    var lastFrame: (offset: UInt32, bytes: UInt32) { state.withLock { ($0.lastFrameOffset, $0.lastFrameBytes) } }
+    /// Where the newest index frame is, and the entries that no frame describes yet, at one moment.
+    var described: (offset: Int, bytes: Int, pending: [PackEntry]) {
+        state.withLock { (Int($0.lastFrameOffset), Int($0.lastFrameBytes), $0.pending) }
+    }
 }

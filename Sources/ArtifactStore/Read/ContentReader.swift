@@ -29,9 +29,15 @@ struct ReadContext: Sendable {
 
     func tree(_ directory: DirectoryContent) throws -> TreeObject {
         switch directory.place {
-        case .inline(let bytes): return try TreeObject(decoding: bytes)
-        case .record(let ref):
-            let tree = try TreeObject(decoding: try reader.object(ref, domain, session: session))
+        case .inline(let stable, let volatile): return try TreeObject(stable: stable, volatile: volatile)
+        case .record(let ref, let part):
+            let volatile: [UInt8] =
+                switch part {
+                case .inline(let bytes): bytes
+                case .record(let ref): try reader.object(ref, domain, session: session)
+                }
+            let tree = try TreeObject(
+                stable: try reader.object(ref, domain, session: session), volatile: volatile)
             guard tree.treeID == directory.treeID else { throw FormatError("a directory is not the one it should be") }
             return tree
         }

@@ -71,31 +71,33 @@ extension ArtifactStore {
     ///   - limit: 1…1,000.
     public func versions(_ filter: VersionFilter, after: String? = nil, limit: Int = 100) async throws -> VersionPage {
         let limit = min(max(limit, 1), 1000)
-        var cursor: (Int64, String) = (Int64.max, "~")
+        var cursor = (time: Int64.max, number: Int64.max, id: "~")
         if let after {
-            let parts = after.split(separator: "_", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let time = Int64(parts[0]) else {
+            let parts = after.split(separator: "_").map(String.init)
+            guard parts.count == 3, let time = Int64(parts[0]), let number = Int64(parts[1]) else {
                 throw StoreError.invalid("the page token is not one that this store gave out")
             }
-            cursor = (time, parts[1])
+            cursor = (time, number, parts[2])
         }
-        let (time, last) = cursor
+        let (time, number, last) = cursor
+        // Each filter keeps its one placeholder, set or not, so that an index can serve the ones that are set.
+        func condition(_ column: String, _ value: String?) -> String {
+            value == nil ? "CAST(? AS TEXT) IS NULL" : "\(column) = ?"
+        }
+        let sql = """
+            SELECT * FROM store_versions WHERE account = ? AND region = ? AND \(condition("repository", filter.repository))
+                AND \(condition("artifact", filter.artifact)) AND \(condition("execution", filter.execution))
+                AND (deleted_at IS NULL OR ? = 1) AND (created_at, number, id) < (?, ?, ?)
+            ORDER BY created_at DESC, number DESC, id DESC LIMIT ?
+            """
         let rows = try await catalog.read { transaction in
             try transaction.rows(
-                """
-                SELECT * FROM store_versions WHERE account = ? AND region = ?
-                    AND (CAST(? AS TEXT) IS NULL OR repository = ?) AND (CAST(? AS TEXT) IS NULL OR artifact = ?)
-                    AND (CAST(? AS TEXT) IS NULL OR execution = ?) AND (deleted_at IS NULL OR ? = 1)
-                    AND (created_at < ? OR (created_at = ? AND id < ?))
-                ORDER BY created_at DESC, id DESC LIMIT ?
-                """,
-                filter.scope.account, filter.scope.region, filter.repository, filter.repository, filter.artifact,
-                filter.artifact, filter.execution, filter.execution, filter.includesDeleted ? 1 : 0, time, time, last,
-                limit + 1)
+                sql, filter.scope.account, filter.scope.region, filter.repository, filter.artifact, filter.execution,
+                filter.includesDeleted ? 1 : 0, time, number, last, limit + 1)
         }
         let page = try await versions(Array(rows.prefix(limit)))
         guard rows.count > limit, let end = page.last else { return VersionPage(versions: page, next: nil) }
-        return VersionPage(versions: page, next: "\(end.createdAt.milliseconds)_\(end.id)")
+        return VersionPage(versions: page, next: "\(end.createdAt.milliseconds)_\(end.number)_\(end.id)")
     }
 
     /// Artifacts with at least one version, by name.

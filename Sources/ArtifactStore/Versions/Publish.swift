@@ -3,6 +3,7 @@ public import Catalog
 import Cryptography
 import Foundation
 import KeyHierarchy
+import Logging
 
 extension Date {
     var milliseconds: Int64 { Int64((timeIntervalSince1970 * 1000).rounded(.down)) }
@@ -35,33 +36,71 @@ extension ArtifactStore {
             newStoredBytes: outcome.newStoredBytes, createdAt: now(),
             summary: try VersionSummary.seal(staged.contentID, version: id, key: storageKeys.current),
             contentKey: contentKey(staged.contentID))
-        let lease = ingest.lease
-        let (version, resurrected) = try await catalog.write { [self] transaction in
-            guard leases.isValid(lease, at: now()) else {
-                throw StoreError(.leaseExpired, "the ingest took longer than its lease allows; begin again")
-            }
-            let epoch = try transaction.storeState("epoch")
-            try CommitPacks.register(durables, epoch: epoch, now: prepared.createdAt.milliseconds, transaction)
-            var reliedOn = outcome.touched
-            for id in outcome.journalHits {
-                guard let location = try packs.reusable(id) else {
-                    throw StoreError(.leaseExpired, "content that this ingest relied on was collected; begin again")
-                }
-                if location.pack != Location.journal { reliedOn.insert(location.pack) }
-            }
-            let resurrected = try CommitPacks.rely(on: reliedOn, epoch: epoch, transaction)
-            for record in outcome.small { try insert(record, transaction) }
-            let version = try prepared.insert(transaction)
-            try also(transaction, version)
-            return (version, resurrected)
-        }
-        packs.journal.add(outcome.small)
-        for record in outcome.small { packs.index.insert(record.id, record.location) }
+        let (version, resurrected) = try await commit(prepared, outcome, durables, ingest.lease, also)
         packs.registered(durables)
         for number in resurrected { packs.table.update(number) { $0.state = .sealed } }
-        try await moveJournal()
-        try await pool.run { [packs] in try packs.flushIndexIfNeeded() }
+        await tidyUp()
         return version
+    }
+
+    /// Housekeeping after a commit. What fails here is tried again after the next one; the commit stands.
+    private func tidyUp() async {
+        do {
+            try await moveJournal()
+            try await pool.run { [packs] in try packs.flushIndexIfNeeded() }
+        } catch {
+            log.warning("housekeeping after a commit failed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// The one transaction. Returns the version and the packs that it kept from collection.
+    private func commit(
+        _ prepared: PreparedVersion, _ outcome: IngestSession.Outcome, _ durables: [PackWriter.Durable], _ lease: Lease,
+        _ also: @Sendable @escaping (Transaction, Version) throws -> Void
+    ) async throws -> (Version, [UInt32]) {
+        do {
+            return try await catalog.write { [self] transaction in
+                guard leases.isValid(lease, at: now()) else {
+                    throw StoreError(.leaseExpired, "the ingest took longer than its lease allows; begin again")
+                }
+                let epoch = try transaction.storeState("epoch")
+                try CommitPacks.register(durables, epoch: epoch, now: prepared.createdAt.milliseconds, transaction)
+                var reliedOn = outcome.touched
+                for id in outcome.journalHits {
+                    guard let location = try packs.reusable(id), try isStored(id, location, transaction) else {
+                        throw StoreError(.leaseExpired, "content that this ingest relied on was collected; begin again")
+                    }
+                    if location.pack != Location.journal { reliedOn.insert(location.pack) }
+                }
+                let resurrected = try CommitPacks.rely(on: reliedOn, epoch: epoch, transaction)
+                for record in outcome.small { try insert(record, transaction) }
+                let version = try prepared.insert(transaction)
+                try also(transaction, version)
+                // Last, so that whoever sees the version finds its records. Should the commit fail all the same, nobody can
+                // rely on them: `isStored` asks the database.
+                packs.journal.add(outcome.small)
+                for record in outcome.small { packs.index.insert(record.id, record.location) }
+                return (version, resurrected)
+            }
+        } catch {
+            // If the commit itself failed, its records must not be taken for stored ones.
+            let ids = outcome.small.map(\.id)
+            let stored = try await catalog.read { transaction in
+                try ids.filter { try transaction.row("SELECT kind FROM store_journal WHERE id = ?", $0.bytes) != nil }
+            }
+            let lost = Set(ids).subtracting(stored)
+            for record in outcome.small where lost.contains(record.id) {
+                packs.index.remove(record.id, record.location)
+            }
+            packs.journal.remove(Array(lost))
+            throw error
+        }
+    }
+
+    /// Whether a record of the journal is one that a commit completed.
+    private func isStored(_ id: RecordID, _ location: Location, _ transaction: Transaction) throws -> Bool {
+        guard location.pack == Location.journal else { return true }
+        return try transaction.row("SELECT kind FROM store_journal WHERE id = ?", id.bytes) != nil
     }
 
     private func insert(_ record: JournalRecord, _ transaction: Transaction) throws {

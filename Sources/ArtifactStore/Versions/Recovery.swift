@@ -67,10 +67,12 @@ struct Recovery: Sendable {
     }
 
     private func fillIndex() throws {
-        let covered = packs.index.coveredPacks
-        for info in packs.table.all where info.state != .deleted && !covered.contains(info.number) {
+        for info in packs.table.all where info.state != .deleted {
+            let covered = packs.index.covered(info.number)
+            if covered >= info.length { continue }
             do {
-                packs.index.insert(try packs.entries(of: info).reversed())
+                // Newer entries win where content was stored twice.
+                packs.index.insert(try packs.entries(of: info, from: covered).reversed())
             } catch is FormatError {
                 // One unreadable pack must not keep the others from being served; scrubbing reports it.
                 continue

@@ -27,8 +27,10 @@ struct VersionRoot: Sendable {
     /// The records that the root leads to in one step.
     func refs() throws -> [Ref] {
         switch content {
-        case .tree(let directory): try directory.refs()
-        case .blob(let file): file.refs
+        case .tree(let directory):
+            let refs = try directory.refs()
+            return refs.stable + refs.volatile
+        case .blob(let file): return file.refs
         }
     }
 
@@ -38,7 +40,10 @@ struct VersionRoot: Sendable {
         switch content {
         case .tree(let directory):
             writer.byte(0)
-            writer.directory(directory)
+            var coder = TreeCoder()
+            coder.directory(directory)
+            writer.string(coder.stable.bytes)
+            writer.string(coder.volatile.bytes)
         case .blob(let file):
             writer.byte(1)
             writer.content(file)
@@ -53,7 +58,11 @@ struct VersionRoot: Sendable {
         guard try reader.byte() == 1 else { throw FormatError("its manifest has an unknown format") }
         switch try reader.byte() {
         case 0:
-            guard let directory = try reader.optionalDirectory() else { throw FormatError("its manifest is empty") }
+            var decoder = TreeDecoder(
+                stable: CanonicalReader(try reader.string()), volatile: CanonicalReader(try reader.string()))
+            guard let directory = try decoder.optionalDirectory() else { throw FormatError("its manifest is empty") }
+            try decoder.stable.end()
+            try decoder.volatile.end()
             content = .tree(directory)
         case 1: content = .blob(try reader.content())
         case let kind: throw FormatError("its manifest has the unknown kind \(kind)")

@@ -59,6 +59,15 @@ public enum StoreSchema {
                     pack BIGINT NOT NULL, record_offset BIGINT NOT NULL, record BLOB NOT NULL, reason TEXT NOT NULL,
                     found_at BIGINT NOT NULL, PRIMARY KEY (pack, record_offset))
                 """,
-            ])
+            ]),
+        Migration(
+            "store-002",
+            [
+                """
+                CREATE INDEX store_versions_artifact ON store_versions
+                    (account, region, repository, artifact, created_at, number, id)
+                """,
+                "CREATE INDEX store_versions_newest ON store_versions (account, region, created_at, number, id)",
+            ]),
     ]
 }
