@@ -43,23 +43,27 @@ public struct Principal: Sendable, Hashable {
 
 /// What temporary credentials may do: the union of its statements, and nothing else.
 public struct SessionGrant: Sendable, Hashable, Codable {
-    /// Actions allowed on resources. Both may end in `*`; actions compare without regard to case.
+    /// Actions allowed on resources. Both may end in `*`, unless the resources are literal; actions compare without regard
+    /// to case.
     public struct Statement: Sendable, Hashable, Codable {
         /// Actions, such as `s3:GetObject`.
         public var actions: [String]
         /// Resource ARNs.
         public var resources: [String]
+        /// Whether a `*` at the end of a resource is part of its name, as it may be of an object's.
+        public var isLiteral: Bool
 
         /// Makes a statement.
-        public init(actions: [String], resources: [String]) {
+        public init(actions: [String], resources: [String], isLiteral: Bool = false) {
             self.actions = actions
             self.resources = resources
+            self.isLiteral = isLiteral
         }
 
         /// Whether the statement allows an action on a resource.
         public func allows(action: String, resource: String) -> Bool {
             actions.contains { Self.matches($0.lowercased(), action.lowercased()) }
-                && resources.contains { Self.matches($0, resource) }
+                && resources.contains { isLiteral ? $0 == resource : Self.matches($0, resource) }
         }
 
         private static func matches(_ pattern: String, _ text: String) -> Bool {
@@ -79,13 +83,14 @@ public struct SessionGrant: Sendable, Hashable, Codable {
         if !inputs.isEmpty {
             statements.append(
                 Statement(
-                    actions: ["s3:GetObject", "s3:GetObjectVersion"], resources: inputs.map { "arn:aws:s3:::\($0)" }))
+                    actions: ["s3:GetObject", "s3:GetObjectVersion"],
+                    resources: inputs.map { "arn:aws:s3:::\($0)" }, isLiteral: true))
         }
         if !outputs.isEmpty {
             statements.append(
                 Statement(
                     actions: ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
-                    resources: outputs.map { "arn:aws:s3:::\($0)" }))
+                    resources: outputs.map { "arn:aws:s3:::\($0)" }, isLiteral: true))
         }
         return SessionGrant(statements: statements)
     }

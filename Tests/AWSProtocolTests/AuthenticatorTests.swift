@@ -161,6 +161,29 @@ struct AuthenticatorTests {
         }
     }
 
+    @Test func unsignedChunksWithATrailerStreamThrough() async throws {
+        var request = makeRequest(
+            "PUT", "/bucket/key",
+            headers: [
+                ("Content-Encoding", "aws-chunked"), ("x-amz-decoded-content-length", "5"),
+                ("x-amz-trailer", "x-amz-checksum-crc32"),
+            ], body: Array("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n".utf8))
+        Self.signer.sign(&request, payloadHash: PayloadHash.streamingUnsignedTrailer, date: Self.now)
+        let verified = try await authenticator.verify(request, service: .s3)
+        #expect(verified.body.contentLength == 5)
+        #expect(try await verified.body.collect(upTo: 10) == Array("hello".utf8))
+        #expect(verified.body.trailers?["X-Amz-Checksum-CRC32"] == "NhCmhg==")
+    }
+
+    @Test func modesThatAreNotKnownAreRefused() async {
+        for (mode, code) in [
+            ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "NotImplemented"), ("nonsense", "InvalidArgument"),
+            (PayloadHash.streamingSigned, "MissingContentLength"),
+        ] {
+            #expect(await refusal(Self.signed(makeRequest("PUT", "/b/k"), payload: mode), .s3)?.code == code)
+        }
+    }
+
     @Test func aServiceOfDocumentsWantsItsBodySigned() async {
         let signer = RequestSigner(
             accessKeyID: "AKIAIOSFODNN7EXAMPLE", secret: SecretBytes(copying: Array(FixedCredentials.secret.utf8)),

@@ -101,6 +101,23 @@ struct AccessControlTests {
         }
     }
 
+    @Test func anAsteriskInAnObjectsKeyIsNoWildcard() async throws {
+        let access = open()
+        let root = try await access.bootstrap(account: "000000000000").credential.principal
+        let session = try await access.issueSession(
+            for: root, grant: .artifacts(reading: ["b/in*"], writing: []), seconds: 900)
+        try access.authorize(session.principal, action: "s3:GetObject", resource: "arn:aws:s3:::b/in*")
+        #expect(throws: AccessDenied.self) {
+            try access.authorize(session.principal, action: "s3:GetObject", resource: "arn:aws:s3:::b/inner")
+        }
+        let wide = SessionGrant(statements: [.init(actions: ["s3:Get*"], resources: ["arn:aws:s3:::b/*"])])
+        let other = try await access.issueSession(for: root, grant: wide, seconds: 900)
+        try access.authorize(other.principal, action: "S3:getobject", resource: "arn:aws:s3:::b/inner")
+        #expect(throws: AccessDenied.self) {
+            try access.authorize(other.principal, action: "s3:PutObject", resource: "arn:aws:s3:::b/inner")
+        }
+    }
+
     @Test func alteredTokensAreNotBelieved() async throws {
         let access = open()
         let root = try await access.bootstrap(account: "000000000000").credential.principal

@@ -314,6 +314,10 @@ class CodePipelineTest(unittest.TestCase):
         with self.assertRaises(ClientError):
             s3.put_object(Bucket=wanted["bucketName"], Key="elsewhere", Body=b"x")
         s3.put_object(Bucket=wanted["bucketName"], Key=wanted["objectKey"], Body=source_zip("report"))
+        worker = self.server.client(
+            "codepipeline", access_key=credentials["accessKeyId"], secret_key=credentials["secretAccessKey"],
+            aws_session_token=credentials["sessionToken"])
+        self.refused("AccessDeniedException", worker.list_pipelines)
         self.pipelines.put_job_success_result(
             jobId=job["id"], executionDetails={"summary": "all well", "externalExecutionId": "run-1"},
             outputVariables={"passed": "12"})
