@@ -29,6 +29,25 @@ import Testing
         #expect(try await bench.logs.streams(group: "/aws/codebuild/demo", in: testScope).map(\.id) == ["s1"])
     }
 
+    @Test("A long log is read page by page without a gap")
+    func long() async throws {
+        let bench = try await Bench()
+        let filler = String(repeating: "x", count: 1000)
+        try await bench.logs.withStream(
+            id: "s1", group: "g", name: "s1", scope: testScope, outputBytesMax: 4 << 20
+        ) { log in
+            for index in 0..<1500 { log.append(output: Array("\(index) \(filler)\n".utf8)) }
+        }
+        var offset: Int64 = 0
+        var pages = 0
+        while let page = try await bench.logs.lines(of: "s1", from: offset, limit: 400) {
+            #expect(page.lines.first?.text.hasPrefix("\(offset) ") == true)
+            (offset, pages) = (page.nextOffset, pages + 1)
+            if page.isLast { break }
+        }
+        #expect(offset == 1500 && pages == 4)
+    }
+
     @Test("A follower sees lines while the build runs, and the end")
     func following() async throws {
         let bench = try await Bench()

@@ -44,7 +44,7 @@ import Testing
             env: {exported-variables: [TAG]}
             phases:
               build:
-                commands: ['export TAG=release-1', 'mkdir out', 'sed "s/@/$COMMIT/" page.html > out/index.html', '. ./check.sh']
+                commands: ['export TAG=release-1', 'mkdir out', 'sed "s/@/$COMMIT/" page.html > out/index.html', '[ $CODEBUILD_RESOLVED_SOURCE_VERSION = $COMMIT ]', '. ./check.sh']
             artifacts: {files: ['**/*'], base-directory: out}
             """
         let id = try await repository.commit(
@@ -66,6 +66,9 @@ import Testing
         #expect(first.revisions.first?.revision.id == id)
         let page = try #require(try await shop.object("site", "release-1/index.html"))
         #expect(page.text == "built from \(id)" && page.object.metadata.contentType == "text/html")
+
+        let deployed = try await shop.store.pins().filter { $0.kind == .deployment }
+        #expect(deployed.map(\.name) == ["Deploy"] && deployed.first?.owner == "web")
 
         try await repository.commit(["check.sh": "exit 3\n"], "Second")
         _ = try await service.startExecution(of: "web", StartRequest(caller: "tester"), in: testScope)

@@ -27,6 +27,8 @@ extension BuildRun {
         try Self.checkUsers(spec)
         _ = try Self.shell(spec.shell)
         if spec.hasBatch { log.note("The batch section is ignored: this is a single build") }
+        if !spec.cachePaths.isEmpty { log.note("The cache section is ignored: nothing is kept between builds") }
+        if !spec.reportGroups.isEmpty { log.note("The reports section is ignored: test reports are not collected") }
         log.note("Processing environment variables")
         var environment = BuildEnvironment(plan, job: job, sources: sources, layout: layout, startedAt: startedAt)
         for (name, value) in spec.variables { environment.set(name, value) }

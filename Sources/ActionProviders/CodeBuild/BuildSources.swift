@@ -27,11 +27,12 @@ struct BuildSources: Sendable {
             let location = "arn:aws:s3:::\(input.bucket)/\(input.objectKey)"
             variables["CODEBUILD_SRC_DIR_\(input.name)"] = seen
             variables["CODEBUILD_SOURCE_VERSION_\(input.name)"] = location
+            variables["CODEBUILD_RESOLVED_SOURCE_VERSION_\(input.name)"] = revision(of: input, job)
             if input.name == primary {
                 primaryDirectory = seen
                 variables["CODEBUILD_SRC_DIR"] = seen
                 variables["CODEBUILD_SOURCE_VERSION"] = location
-                variables["CODEBUILD_RESOLVED_SOURCE_VERSION"] = input.version.rawValue
+                variables["CODEBUILD_RESOLVED_SOURCE_VERSION"] = revision(of: input, job)
                 note("CODEBUILD_SRC_DIR=\(seen)")
             }
         }
@@ -45,6 +46,12 @@ struct BuildSources: Sendable {
         // Names with characters that no shell can say stay out of the environment.
         variables = variables.filter { BuildEnvironment.isIdentifier($0.key) }
         return BuildSources(primaryDirectory: primaryDirectory ?? "/", variables: variables)
+    }
+
+    /// The revision that an input was made from: its own if it is a source, else the only one there is.
+    private static func revision(of input: JobArtifact, _ job: ActionJob) -> String? {
+        let own = job.revisions.first { $0.artifactName == input.name }
+        return (own ?? (job.revisions.count == 1 ? job.revisions.first : nil))?.revision.id
     }
 
     private static func number() -> String { String(UInt32.random(in: 100_000_000...UInt32.max)) }

@@ -46,6 +46,8 @@ public final class BuildLogs: Sendable {
     private let catalog: Catalog
     private let sealing: any Sealing
     private let news = LogNews()
+    /// A batch ends with the line that passes this many bytes.
+    private static let batchBytesMax = 256 << 10
     let now: @Sendable () -> Date
 
     init(catalog: Catalog, sealing: any Sealing, now: @escaping @Sendable () -> Date = { Date() }) {
@@ -167,7 +169,7 @@ public final class BuildLogs: Sendable {
             for await _ in log.signals {
                 while true {
                     let (lines, isFinished) = log.take()
-                    if !lines.isEmpty { next = try await write(lines, to: id, at: next) }
+                    for slice in Self.slices(lines) { next = try await write(slice, to: id, at: next) }
                     if isFinished {
                         try await close(id)
                         return
@@ -181,6 +183,22 @@ public final class BuildLogs: Sendable {
             log.abandon()
             throw error
         }
+    }
+
+    /// Batches of bounded size, so that reading a few is bounded too.
+    private static func slices(_ lines: [BuildLog.Pending]) -> [[BuildLog.Pending]] {
+        var slices: [[BuildLog.Pending]] = []
+        var current: [BuildLog.Pending] = []
+        var bytes = 0
+        for line in lines {
+            if bytes > batchBytesMax {
+                slices.append(current)
+                (current, bytes) = ([], 0)
+            }
+            current.append(line)
+            bytes += line.text.utf8.count + 16
+        }
+        return current.isEmpty ? slices : slices + [current]
     }
 
     private func write(_ lines: [BuildLog.Pending], to id: String, at first: Int64) async throws -> Int64 {

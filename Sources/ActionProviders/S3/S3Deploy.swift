@@ -45,12 +45,18 @@ public struct S3Deploy: ActionRunner {
             guard try await objects.headBucket(bucket).scope.account == job.scope.account else {
                 throw ActionFailure(.permission, "The bucket \(bucket) belongs to another account")
             }
+            let summary: String
             if !extract, let key {
                 try await deployWhole(input, bucket, key, job)
-                return ActionOutcome(summary: "Deployed \(input.name) to s3://\(bucket)/\(key)")
+                summary = "Deployed \(input.name) to s3://\(bucket)/\(key)"
+            } else {
+                let count = try await deployFiles(input, bucket, key ?? "", job, context)
+                summary = "Deployed \(count) files to s3://\(bucket)/\(key ?? "")"
             }
-            let count = try await deployFiles(input, bucket, key ?? "", job, context)
-            return ActionOutcome(summary: "Deployed \(count) files to s3://\(bucket)/\(key ?? "")")
+            // What runs in the stage from now on; the mark leaves the version that ran before.
+            try await objects.store.pin(
+                input.version, name: job.stage, kind: .deployment, owner: job.pipelineName, reason: summary)
+            return ActionOutcome(summary: summary)
         } catch let error as ObjectStorageError {
             switch error.code {
             case "NoSuchBucket": throw ActionFailure(.configuration, "The bucket \(bucket) does not exist")
@@ -82,12 +88,13 @@ public struct S3Deploy: ActionRunner {
         var options = options(job, path: key)
         let version = try await objects.store.version(input.version)
         if version.rootKind == .tree { options.metadata.contentType = "application/zip" }
-        if let present = try await existing(bucket, key), present.lastModified >= job.startedAt,
-            present.size == version.zip.byteCount, present.content == input.version
+        if job.fencingToken > 1, let present = try await existing(bucket, key),
+            present.lastModified >= job.startedAt, present.size == version.zip.byteCount
         {
             return
         }
-        try await objects.put(bucket: bucket, key: key, presenting: input.version, options: options)
+        // A copy of its own: what is deployed stays when the pipeline's old artifacts are cleared away.
+        try await copy(try await objects.store.zip(input.version).stream(), to: key, bucket, options)
     }
 
     /// What is there now, or nil.
@@ -149,7 +156,11 @@ public struct S3Deploy: ActionRunner {
     {
         if try await isDone(entry, bucket, key, job) { return }
         let (_, stream) = try await objects.store.readFile(version, path: entry.path)
-        let writer = try await objects.beginPut(bucket: bucket, key: key, options: options(job, path: key))
+        try await copy(stream, to: key, bucket, options(job, path: key))
+    }
+
+    private func copy(_ stream: ByteStream, to key: String, _ bucket: String, _ options: ObjectOptions) async throws {
+        let writer = try await objects.beginPut(bucket: bucket, key: key, options: options)
         do {
             for try await piece in stream { try await writer.write(piece) }
             _ = try await writer.finish()

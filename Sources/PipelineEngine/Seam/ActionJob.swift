@@ -51,6 +51,8 @@ public struct ActionJob: Sendable {
     public var region: String
     /// Revisions that the start of the execution asked for, for a source action.
     public var revisionOverrides: [SourceRevisionOverride]
+    /// What the execution's source actions have found so far.
+    public var revisions: [ExecutionRevision] = []
     /// The account that started the execution, or the pipeline's own name for starts by change.
     public var startedBy: String
     /// When the action started.

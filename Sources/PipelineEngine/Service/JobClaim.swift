@@ -54,7 +54,10 @@ enum JobLease {
                 JobOutput(
                     name: $0.name, files: record.outputFiles[$0.name] ?? [], bucket: $0.bucket, objectKey: $0.objectKey)
             }, keyID: record.keyID, roleARN: record.roleARN, region: record.region,
-            revisionOverrides: record.revisionOverrides, startedBy: record.startedBy, startedAt: action.started)
+            revisionOverrides: record.revisionOverrides,
+            revisions: try ExecutionRow.find(transaction, id: action.execution, pipeline: action.pipeline)?.revisions
+                ?? [],
+            startedBy: record.startedBy, startedAt: action.started)
     }
 
     /// Checks that a job is still held under a token.
