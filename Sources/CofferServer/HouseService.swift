@@ -23,18 +23,24 @@ struct HouseService: Service {
         guard let port = await bound.port() else { return }
         let endpoint = endpoint(port)
         let house = try await House.open(configuration, directory, endpoint: endpoint, logger: logger)
-        let dispatch = dispatch(house)
+        let s3 = S3Front(objects: house.objects, access: house.access, logger: logger)
+        let dispatch = dispatch(house, s3)
+        let housekeeping = Housekeeping(front: s3, store: house.store, logger: logger)
         let announcement = Announcement(
             endpoint: endpoint, region: configuration.region, account: house.account, pid: getpid(), since: Date())
         try announcement.write(to: directory.announcement)
         door.become(.ready { await dispatch.respond(to: $0) })
         logger.info("build commands: \(house.providers.sandboxDescription)")
         onReady(announcement)
-        try await cancelWhenGracefulShutdown { try await house.pipelines.run() }
+        try await cancelWhenGracefulShutdown {
+            async let kept: Void = housekeeping.run()
+            try await house.pipelines.run()
+            await kept
+        }
         try await house.close()
     }
 
-    private func dispatch(_ house: House) -> ServiceDispatch {
+    private func dispatch(_ house: House, _ s3: S3Front) -> ServiceDispatch {
         let (logger, door) = (logger, door)
         let report: @Sendable (any Error, ServiceRequest) -> Void = { error, request in
             logger.error(
@@ -50,7 +56,7 @@ struct HouseService: Service {
             authenticator: Authenticator(credentials: house.access),
             fronts: [
                 .codePipeline: CodePipelineFront(pipelines: house.pipelines, access: house.access, report: report),
-                .s3: S3Front(objects: house.objects, access: house.access, logger: logger),
+                .s3: s3,
                 .sts: STSFront(access: house.access, report: report),
             ],
             native: native, logger: logger)

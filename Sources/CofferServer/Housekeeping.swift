@@ -1,0 +1,40 @@
+import ArtifactStore
+import Logging
+import S3API
+
+/// What a server does by itself now and then: the lifecycle rules of buckets, the retention rules of artifacts, and the
+/// collection of what nothing needs any more.
+struct Housekeeping: Sendable {
+    let front: S3Front
+    let store: ArtifactStore
+    let logger: Logger
+    /// Between two rounds.
+    var interval: Duration = .seconds(3600)
+    /// A collection reads the shape of everything that is kept: not every round.
+    var roundsPerCollection = 6
+
+    /// Works until cancelled. A failure is logged and does not keep the next round from its work.
+    func run() async {
+        var round = 0
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: interval) } catch { return }
+            round += 1
+            await front.applyLifecycles()
+            do {
+                let retired = try await store.applyRetention()
+                if !retired.isEmpty {
+                    logger.info("retention rules deleted versions", metadata: ["count": "\(retired.count)"])
+                }
+                guard round.isMultiple(of: roundsPerCollection) else { continue }
+                let report = try await store.collect()
+                logger.info(
+                    "a collection ended",
+                    metadata: ["freed": "\(report.bytesFreed)", "stored": "\(report.storedBytes)"])
+            } catch let error as StoreError where error.code == .conflict {
+                logger.debug("somebody else is collecting", metadata: ["why": "\(error)"])
+            } catch {
+                logger.error("housekeeping failed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}
