@@ -1,3 +1,5 @@
+import Glibc
+
 /// What each container format's next structure is.
 extension ScanLevel {
     // MARK: ar
@@ -82,18 +84,24 @@ extension ScanLevel {
         let longest = 28
         let end = isAll ? window.count : window.count - longest + 1
         if end <= 0 { return .needMore }
-        var position = 0
+        var position = Self.next(0x50, in: window, from: 0, to: end)
         while position < end {
-            if window[position] == 0x50,
-                let length = descriptorLength(window, at: position, size: seen + Int64(position))
-            {
+            if let length = descriptorLength(window, at: position, size: seen + Int64(position)) {
                 if position == 0 { return skeleton(length, then: .structure(.zip)) }
                 break
             }
-            position += 1
+            position = Self.next(0x50, in: window, from: position + 1, to: end)
         }
         state = .zipUntilDescriptor(seen: seen + Int64(position))
         return .span(.body, length: Int64(position), known: false, begins: seen == 0)
+    }
+
+    /// Where a byte next occurs, `end` where it does not.
+    private static func next(_ byte: UInt8, in window: UnsafeRawBufferPointer, from start: Int, to end: Int) -> Int {
+        guard start < end, let base = window.baseAddress,
+            let found = memchr(base + start, Int32(byte), end - start)
+        else { return end }
+        return UnsafeRawPointer(found) - base
     }
 
     private func descriptorLength(_ window: UnsafeRawBufferPointer, at position: Int, size: Int64) -> Int? {

@@ -100,10 +100,7 @@ struct ZipOpening {
                 hasLocator ? raw.u64(position - 12) : nil
             )
         }
-        let saturated =
-            record.entryCount == UInt64(ZipFormat.max16) || record.directorySize == UInt64(ZipFormat.max32)
-            || record.directoryOffset == UInt64(ZipFormat.max32)
-        if let locator, saturated {
+        if let locator {
             // The recorded offset does not count a prefix; the record itself lies right before its locator.
             let place = offset - Int64(ZipFormat.locator64Bytes + ZipFormat.end64Bytes)
             guard place >= 0, locator <= UInt64(place) else {
@@ -135,7 +132,16 @@ struct ZipOpening {
         guard disk == 0, startDisk == 0, entriesHere == record.entryCount else {
             throw .malformed(.zip, at: place, reason: "archives on several disks are not supported")
         }
+        // What fits the old record must say the same there, or two readers would see two archives.
+        guard Self.agrees(end.entryCount, record.entryCount, saturated: UInt64(ZipFormat.max16)),
+            Self.agrees(end.directorySize, record.directorySize, saturated: UInt64(ZipFormat.max32)),
+            Self.agrees(end.directoryOffset, record.directoryOffset, saturated: UInt64(ZipFormat.max32))
+        else { throw .malformed(.zip, at: place, reason: "the two end records contradict each other") }
         try locate(record)
+    }
+
+    private static func agrees(_ field: UInt64, _ value: UInt64, saturated: UInt64) -> Bool {
+        field == saturated || field == value
     }
 
     /// Checks that the directory ends where the records after it begin, and asks for it.

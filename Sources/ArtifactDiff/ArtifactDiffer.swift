@@ -1,3 +1,5 @@
+import Cryptography
+
 /// Compares two trees: names and ids first, content only where they differ.
 ///
 /// Work follows the differences: equal ids prune whole directories, filters apply before anything is read, and every
@@ -28,10 +30,16 @@ public struct ArtifactDiffer: Sendable {
         let deadline = options.timeLimit.map { options.now() + $0 }
         var walk = TreeWalk(old: old, new: new, filter: options.filter)
         try await walk.run()
-        try await walk.prove()
+        try await walk.prove(deadline: deadline, now: options.now)
         let renames = try await findRenames(walk, deadline: deadline)
 
         var drafts = walk.differing.map { Draft($0, .changed, [.content]) }
+        drafts += walk.unproven.map { pair in
+            // Neither equal nor different: said, not guessed.
+            var draft = Draft(pair, .changed, [])
+            draft.change.content = .omitted(reason: "the time limit was reached before it was known to be equal")
+            return draft
+        }
         drafts += walk.modes.map { Draft($0, .modeChanged, [.mode]) }
         drafts += walk.kinds.map { Draft($0, .kindChanged, [.content]) }
         drafts += renames.matches.map(Draft.init(renamed:))
@@ -49,7 +57,7 @@ public struct ArtifactDiffer: Sendable {
         return DiffReport(
             old: oldName, new: newName, changes: filled.changes, directoryRenames: renames.directoryRenames(),
             identical: walk.identical, prunedDirectories: walk.prunedDirectories,
-            notices: renames.notices + filled.notices)
+            notices: walk.notices + renames.notices + filled.notices)
     }
 
     private func findRenames(_ walk: TreeWalk, deadline: ContinuousClock.Instant?) async throws -> RenameFinder {
@@ -82,10 +90,16 @@ struct Draft: Sendable {
     init(renamed match: RenameFinder.Match) {
         self.init(old: match.old, new: match.new, .renamed, match.similarity == 100 ? [] : [.content])
         change.oldPath = match.old.name
+        change.rawOldPath = Self.rawPath(match.old.path, match.old.name)
         change.similarity = match.similarity
         if let left = match.old.node.mode, let right = match.new.node.mode, left != right {
             change.classes.append(.mode)
         }
+    }
+
+    /// The exact bytes, where the text had to be repaired.
+    private static func rawPath(_ path: [UInt8], _ text: String) -> String? {
+        text.utf8.elementsEqual(path) ? nil : Hex.encode(path)
     }
 
     init(old: PathNode?, new: PathNode?, _ status: ChangeStatus, _ classes: [ChangeClass]) {
@@ -94,6 +108,6 @@ struct Draft: Sendable {
         change = Change(path: "", status: status, old: old?.side, new: new?.side, classes: classes)
         let path = path
         change.path = String(decoding: path, as: UTF8.self)
-        if !change.path.utf8.elementsEqual(path) { change.rawPath = DiffText(path).hex }
+        change.rawPath = Self.rawPath(path, change.path)
     }
 }

@@ -44,6 +44,7 @@ struct ContentFiller: Sendable {
         var change = draft.change
         do {
             switch (draft.old, draft.new, change.status) {
+            case _ where change.content != nil: break
             case (let old?, let new?, .changed), (let old?, let new?, .renamed):
                 guard change.status == .changed || change.similarity != 100, old.node.kind == .file else { break }
                 return try await compare(old, new, change)

@@ -233,3 +233,41 @@ struct HostileZipTests {
         #expect(throws: ArchiveError.self) { try reader.bytes(of: reader.members[0]) }
     }
 }
+
+@Suite("ZIP64 end records")
+struct Zip64EndTests {
+    /// A small archive with ZIP64 records that it does not need, as some writers always add them.
+    static func archive(count: UInt64? = nil) throws -> [UInt8] {
+        var bytes = try ZipReaderTests.sample()
+        let end = bytes.count - 22
+        let fields = bytes.withUnsafeBytes { ($0.u16(end + 10), $0.u32(end + 12), $0.u32(end + 16)) }
+        var records: [UInt8] = []
+        records.append(little: ZipFormat.end64Signature)
+        records.append(little: UInt64(44))
+        records.append(little: UInt32(0x002D_031E))
+        records.append(little: UInt64(0))
+        records.append(little: count ?? UInt64(fields.0))
+        records.append(little: count ?? UInt64(fields.0))
+        records.append(little: UInt64(fields.1))
+        records.append(little: UInt64(fields.2))
+        records.append(little: ZipFormat.locator64Signature)
+        records.append(little: UInt32(0))
+        records.append(little: UInt64(end))
+        records.append(little: UInt32(1))
+        bytes.insert(contentsOf: records, at: end)
+        return bytes
+    }
+
+    @Test("records that were not needed are read all the same")
+    func unneeded() throws {
+        let reader = try LocalZipReader(Self.archive())
+        #expect(reader.members.map(\.path) == ["d", "d/run", "link", "raw"])
+        #expect(try reader.bytes(of: reader.members[3]) == [1, 2, 3])
+    }
+
+    @Test("end records that contradict each other are refused")
+    func contradiction() throws {
+        let archive = try Self.archive(count: 3)
+        #expect(throws: ArchiveError.self) { try LocalZipReader(archive) }
+    }
+}

@@ -155,6 +155,11 @@ struct TreeDiffTests {
         #expect(report.changes.count == 2 && report.notices.count == 2)
         #expect(report.changes.allSatisfy { $0.content == .omitted(reason: "the time limit was reached") })
 
+        let unread = MemoryTree(["a": .text("same")], identity: .checksums)
+        report = try await ArtifactDiffer.compare(old: unread, new: unread, options: options)
+        #expect(report.notices == ["1 files of equal size were not read before the time limit"])
+        #expect(report.changes.map(\.classes) == [[]] && report.exitCode(ignoringNoise: true) == 1)
+
         options = DiffOptions(detail: .lines)
         options.outputBytes = 20
         report = try await ArtifactDiffer.compare(old: old, new: new, options: options)

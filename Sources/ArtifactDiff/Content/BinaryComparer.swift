@@ -38,10 +38,13 @@ enum BinaryComparer {
         return old.withUnsafeBufferPointer { old in
             new.withUnsafeBufferPointer { new in
                 var known = Set<UInt64>(minimumCapacity: old.count / block)
+                // Most offsets start no known block; a bit decides that without a look into the set.
+                var isLikely = [Bool](repeating: false, count: 1 << 20)
                 for start in stride(from: 0, through: old.count - block, by: block) {
                     var hash: UInt64 = 0
                     for index in start..<(start + block) { hash = hash &* multiplier &+ UInt64(old[index]) &+ 1 }
                     known.insert(hash)
+                    isLikely[Int(hash >> 44)] = true
                 }
                 var missing = 0
                 var start = 0
@@ -51,7 +54,7 @@ enum BinaryComparer {
                         hash = new[start..<(start + block)].reduce(0) { $0 &* multiplier &+ UInt64($1) &+ 1 }
                     }
                     guard let current = hash else { break }
-                    if known.contains(current) {
+                    if isLikely[Int(current >> 44)], known.contains(current) {
                         start += block
                         hash = nil
                     } else {

@@ -1,6 +1,6 @@
-/// Finds which elements of two sequences correspond: common ends first, then anchors (runs around the rarest common
-/// elements, after JGit's HistogramDiff), which keep functions and sections together, then Myers' linear-space algorithm
-/// ("An O(ND) Difference Algorithm", 1986) where nothing common is rare. Where that takes too long, less rare anchors do.
+/// Finds which elements of two sequences correspond: common ends first, then elements that occur once on each side, in
+/// the longest run of equal order (Cohen's patience diff), which keeps functions and sections together; between those
+/// Myers' linear-space algorithm ("An O(ND) Difference Algorithm", 1986). All within a budget of steps.
 struct SequenceMatcher {
     /// `count` elements from `old` in the first sequence correspond to as many from `new` in the second.
     struct Block: Hashable {
@@ -15,24 +15,20 @@ struct SequenceMatcher {
         var new: Range<Int>
     }
 
-    /// Elements that occur more often than this in a region are no anchors at first.
-    private static let rare: Int32 = 4
-    /// Elements that occur more often than this in a region are never anchors.
-    private static let frequent: Int32 = 64
-    /// Most steps of one search for a middle snake.
+    /// Most steps of one search for a middle snake; a search that takes longer settles for the best point so far.
     private static let snakeSteps = 1_000_000
 
     private let a: [Int32]
     private let b: [Int32]
     private var budget: Int
     private var blocks: [Block] = []
-    /// Whether the budget ran out and some regions were left unmatched.
+    /// Whether the budget ran out somewhere, so that the result is true but not the smallest.
     private(set) var isApproximate = false
 
-    // Occurrence lists of the region at hand, by element; only touched entries are reset.
-    private var heads: [Int32]
-    private var counts: [Int32]
-    private var nexts: [Int32]
+    // How often each element occurs in the region at hand, and where; only touched entries are reset.
+    private var oldCounts: [Int32]
+    private var newCounts: [Int32]
+    private var oldPositions: [Int32]
     // Furthest reaching points of Myers' algorithm, forwards and backwards.
     private var forward: [Int32] = []
     private var backward: [Int32] = []
@@ -44,9 +40,9 @@ struct SequenceMatcher {
         self.a = a
         self.b = b
         self.budget = budget
-        heads = [Int32](repeating: -1, count: distinct)
-        counts = [Int32](repeating: 0, count: distinct)
-        nexts = [Int32](repeating: -1, count: a.count)
+        oldCounts = [Int32](repeating: 0, count: distinct)
+        newCounts = oldCounts
+        oldPositions = oldCounts
     }
 
     /// The corresponding runs, ascending, maximal.
@@ -60,31 +56,27 @@ struct SequenceMatcher {
                 isApproximate = true
                 continue
             }
-            switch anchor(in: inner, occurringAtMost: Self.rare) {
-            case .run(let block): split(inner, around: block, into: &regions)
-            case .nothingInCommon: continue
-            case .onlyFrequent:
-                if let block = middleSnake(of: inner) {
-                    split(inner, around: block, into: &regions)
-                } else {
-                    isApproximate = true
-                    if case .run(let block) = anchor(in: inner, occurringAtMost: Self.frequent) {
-                        split(inner, around: block, into: &regions)
-                    }
-                }
+            let (anchors, hasCommon) = uniqueAnchors(in: inner)
+            if !anchors.isEmpty {
+                split(inner, around: anchors, into: &regions)
+            } else if hasCommon {
+                split(inner, around: [middleSnake(of: inner)], into: &regions)
             }
         }
         return merged()
     }
 
-    private mutating func split(_ region: Region, around block: Block, into regions: inout [Region]) {
-        if block.count > 0 { blocks.append(block) }
-        regions.append(
-            Region(
-                old: (block.old + block.count)..<region.old.upperBound,
-                new: (block.new + block.count)..<region.new.upperBound))
-        regions.append(
-            Region(old: region.old.lowerBound..<block.old, new: region.new.lowerBound..<block.new))
+    /// Notes the blocks and leaves what lies between them to be matched.
+    private mutating func split(_ region: Region, around found: [Block], into regions: inout [Region]) {
+        var (old, new) = (region.old.lowerBound, region.new.lowerBound)
+        for block in found {
+            if block.count > 0 { blocks.append(block) }
+            if block.old > old, block.new > new { regions.append(Region(old: old..<block.old, new: new..<block.new)) }
+            (old, new) = (block.old + block.count, block.new + block.count)
+        }
+        if old < region.old.upperBound, new < region.new.upperBound {
+            regions.append(Region(old: old..<region.old.upperBound, new: new..<region.new.upperBound))
+        }
     }
 
     /// Takes common ends off a region.
@@ -109,84 +101,61 @@ struct SequenceMatcher {
         return Region(old: lowA..<highA, new: lowB..<highB)
     }
 
-    // MARK: Histogram
+    // MARK: Unique elements
 
-    private enum Anchor {
-        case run(Block)
-        case nothingInCommon
-        case onlyFrequent
-    }
-
-    private mutating func anchor(in region: Region, occurringAtMost most: Int32) -> Anchor {
-        for index in region.old.reversed() {
-            let id = Int(a[index])
-            nexts[index] = heads[id]
-            heads[id] = Int32(index)
-            counts[id] += 1
+    /// Elements that occur once on each side, as many as keep their order; and whether anything is common at all.
+    private mutating func uniqueAnchors(in region: Region) -> (anchors: [Block], hasCommon: Bool) {
+        for index in region.old {
+            oldCounts[Int(a[index])] += 1
+            oldPositions[Int(a[index])] = Int32(index)
         }
+        for index in region.new { newCounts[Int(b[index])] += 1 }
         defer {
-            for index in region.old {
-                heads[Int(a[index])] = -1
-                counts[Int(a[index])] = 0
+            for index in region.old { oldCounts[Int(a[index])] = 0 }
+            for index in region.new { newCounts[Int(b[index])] = 0 }
+        }
+        var hasCommon = false
+        var candidates: [Block] = []
+        for index in region.new {
+            let id = Int(b[index])
+            guard oldCounts[id] > 0 else { continue }
+            hasCommon = true
+            if oldCounts[id] == 1, newCounts[id] == 1 {
+                candidates.append(Block(old: Int(oldPositions[id]), new: index, count: 1))
             }
         }
-        var best = Block(old: 0, new: 0, count: 0)
-        var bestRarity = most + 1
-        var sawCommon = false
-        var position = region.new.lowerBound
-        while position < region.new.upperBound {
-            let id = Int(b[position])
-            var following = position + 1
-            if counts[id] > 0 {
-                sawCommon = true
-                if counts[id] <= most {
-                    following = extend(at: position, in: region, best: &best, rarity: &bestRarity)
-                }
-            }
-            position = max(following, position + 1)
-        }
-        if best.count > 0 { return .run(best) }
-        return sawCommon ? .onlyFrequent : .nothingInCommon
+        return (Self.longestAscending(candidates), hasCommon)
     }
 
-    /// Tries every occurrence of the element at `position`; returns where to go on.
-    private mutating func extend(at position: Int, in region: Region, best: inout Block, rarity: inout Int32) -> Int {
-        var following = position + 1
-        var occurrence = heads[Int(b[position])]
-        var reached = -1
-        while occurrence >= 0 {
-            let here = Int(occurrence)
-            occurrence = nexts[here]
-            // Inside a run that was measured already.
-            if here < reached { continue }
-            var (startA, startB, endA, endB) = (here, position, here + 1, position + 1)
-            var rarest = counts[Int(a[here])]
-            while startA > region.old.lowerBound, startB > region.new.lowerBound, a[startA - 1] == b[startB - 1] {
-                startA -= 1
-                startB -= 1
-                rarest = min(rarest, counts[Int(a[startA])])
+    /// The longest selection of blocks, given in the order of the new side, that ascends on the old side too.
+    private static func longestAscending(_ candidates: [Block]) -> [Block] {
+        // tails[n]: the candidate with the smallest old position that ends an ascending selection of n + 1.
+        var tails: [Int] = []
+        var previous = [Int](repeating: -1, count: candidates.count)
+        for (index, candidate) in candidates.enumerated() {
+            var low = 0
+            var high = tails.count
+            while low < high {
+                let middle = (low + high) / 2
+                if candidates[tails[middle]].old < candidate.old { low = middle + 1 } else { high = middle }
             }
-            while endA < region.old.upperBound, endB < region.new.upperBound, a[endA] == b[endB] {
-                rarest = min(rarest, counts[Int(a[endA])])
-                endA += 1
-                endB += 1
-            }
-            budget -= endA - startA
-            following = max(following, endB)
-            reached = endA
-            if endA - startA > best.count || rarest < rarity {
-                best = Block(old: startA, new: startB, count: endA - startA)
-                rarity = rarest
-            }
+            if low > 0 { previous[index] = tails[low - 1] }
+            if low == tails.count { tails.append(index) } else { tails[low] = index }
         }
-        return following
+        var result: [Block] = []
+        var next = tails.last ?? -1
+        while next >= 0 {
+            result.append(candidates[next])
+            next = previous[next]
+        }
+        return result.reversed()
     }
 
     // MARK: Myers
 
-    /// A run in the middle of a shortest edit script, possibly of length 0 but never at a corner only; nil where the
-    /// budget ran out.
-    private mutating func middleSnake(of region: Region) -> Block? {
+    /// A run in the middle of a shortest edit script, possibly of length 0, never a corner of the region. Where the
+    /// search takes too long: the furthest point reached so far.
+    private mutating func middleSnake(of region: Region) -> Block {
         let (n, m) = (region.old.count, region.new.count)
         let (a0, b0) = (region.old.lowerBound, region.new.lowerBound)
         let delta = n - m
@@ -200,14 +169,13 @@ struct SequenceMatcher {
         forward[offset + 1] = 0
         backward[offset + 1] = 0
         var steps = min(budget, Self.snakeSteps)
+        var furthest = Block(old: a0 + 1, new: b0, count: 0)
         for d in 0...limit {
             steps -= d + 1
             budget -= d + 1
-            guard steps > 0 else { return nil }
+            guard steps > 0 else { break }
             for k in stride(from: -d, through: d, by: 2) {
-                var x = Int(
-                    k == -d || (k != d && forward[offset + k - 1] < forward[offset + k + 1])
-                        ? forward[offset + k + 1] : forward[offset + k - 1] + 1)
+                var x = Self.step(forward, offset, k, d)
                 let start = x
                 var y = x - k
                 while x < n, y >= 0, y < m, a[a0 + x] == b[b0 + y] {
@@ -215,17 +183,19 @@ struct SequenceMatcher {
                     y += 1
                 }
                 forward[offset + k] = Int32(x)
+                let isInside = x <= n && y <= m
                 let mirrored = delta - k
-                if delta % 2 != 0, mirrored >= -(d - 1), mirrored <= d - 1,
-                    x <= n, y <= m, x + Int(backward[offset + mirrored]) >= n
+                if delta % 2 != 0, mirrored >= -(d - 1), mirrored <= d - 1, isInside,
+                    x + Int(backward[offset + mirrored]) >= n
                 {
                     return Block(old: a0 + start, new: b0 + start - k, count: x - start)
                 }
+                if isInside, x + y > furthest.old - a0 + furthest.new - b0, x + y < n + m {
+                    furthest = Block(old: a0 + x, new: b0 + y, count: 0)
+                }
             }
             for k in stride(from: -d, through: d, by: 2) {
-                var x = Int(
-                    k == -d || (k != d && backward[offset + k - 1] < backward[offset + k + 1])
-                        ? backward[offset + k + 1] : backward[offset + k - 1] + 1)
+                var x = Self.step(backward, offset, k, d)
                 let start = x
                 var y = x - k
                 while x < n, y >= 0, y < m, a[a0 + n - x - 1] == b[b0 + m - y - 1] {
@@ -241,13 +211,20 @@ struct SequenceMatcher {
                 }
             }
         }
-        return nil
+        isApproximate = true
+        return furthest
+    }
+
+    /// Where the next edit leads on diagonal `k`, from the better of its neighbours.
+    private static func step(_ points: [Int32], _ offset: Int, _ k: Int, _ d: Int) -> Int {
+        let (left, right) = (points[offset + k - 1], points[offset + k + 1])
+        return Int(k == -d || (k != d && left < right) ? right : left + 1)
     }
 
     /// Blocks in order, neighbours joined.
     private func merged() -> [Block] {
         var result: [Block] = []
-        for block in blocks.sorted(by: { $0.old < $1.old }) where block.count > 0 {
+        for block in blocks.sorted(by: { $0.old < $1.old }) {
             if let last = result.last, last.old + last.count == block.old, last.new + last.count == block.new {
                 result[result.count - 1].count += block.count
             } else {

@@ -101,6 +101,8 @@ public struct Change: Sendable, Hashable, Codable {
     public var rawPath: String?
     /// Where a renamed file was.
     public var oldPath: String?
+    /// The old path's exact bytes as hexadecimal, present only where `oldPath` had to be repaired.
+    public var rawOldPath: String?
     /// What happened.
     public var status: ChangeStatus
     /// The old state, nil when added.

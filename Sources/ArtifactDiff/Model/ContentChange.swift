@@ -23,9 +23,6 @@ public struct DiffText: Sendable, Hashable, Codable {
     /// The text, with invalid UTF-8 repaired.
     public var string: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// The bytes in hexadecimal.
-    var hex: String { Hex.encode(bytes) }
-
     private enum CodingKeys: String, CodingKey { case hex }
 
     /// A string, or an object with the bytes in hexadecimal.

@@ -1,4 +1,3 @@
-import Compression
 import Cryptography
 
 /// Renders a report made with `DiffOptions.Detail.patch` as a patch that `git apply` accepts.
@@ -35,7 +34,7 @@ public struct PatchRenderer: Sendable {
     private func appendPair(_ change: Change, to output: inout [UInt8]) throws {
         guard let old = change.old, let new = change.new, old.kind != .directory else { return }
         let newPath = Self.path(change)
-        let oldPath = change.oldPath.map { Array($0.utf8) } ?? newPath
+        let oldPath = change.rawOldPath.flatMap { Hex.decode($0) } ?? change.oldPath.map { Array($0.utf8) } ?? newPath
         var section: [UInt8] = []
         append("diff --git \(Self.quoted("a/", oldPath)) \(Self.quoted("b/", newPath))", to: &section)
         let (oldMode, newMode) = (Self.mode(old), Self.mode(new))
@@ -189,43 +188,5 @@ public struct PatchRenderer: Sendable {
 
     private static func oneLine(_ text: String) -> String {
         text.split(whereSeparator: \.isNewline).joined(separator: " ")
-    }
-}
-
-/// Git's binary patches: zlib streams in lines of base 85.
-enum GitBinary {
-    private static let alphabet = Array(
-        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~".utf8)
-
-    static func appendLiteral(_ bytes: [UInt8], to output: inout [UInt8]) throws {
-        var packed: [UInt8] = []
-        let stream = try DeflateStream(format: .zlib)
-        try stream.append(bytes, to: &packed, finish: true)
-        output += "literal \(bytes.count)\n".utf8
-        for start in stride(from: 0, to: packed.count, by: 52) {
-            let line = packed[start..<min(start + 52, packed.count)]
-            // The first letter counts the bytes of the line: A to Z are 1 to 26, a to z 27 to 52.
-            output.append(UInt8(line.count <= 26 ? 0x40 + line.count : 0x60 + line.count - 26))
-            for group in stride(from: line.startIndex, to: line.endIndex, by: 4) {
-                appendGroup(line[group..<min(group + 4, line.endIndex)], to: &output)
-            }
-            output.append(0x0A)
-        }
-        output.append(0x0A)
-    }
-
-    /// Four bytes, big-endian and padded with zeros, as five digits.
-    private static func appendGroup(_ bytes: ArraySlice<UInt8>, to output: inout [UInt8]) {
-        var value: UInt32 = 0
-        for index in 0..<4 {
-            let position = bytes.startIndex + index
-            value = value << 8 | (position < bytes.endIndex ? UInt32(bytes[position]) : 0)
-        }
-        var digits = [UInt8](repeating: 0, count: 5)
-        for index in (0..<5).reversed() {
-            digits[index] = alphabet[Int(value % 85)]
-            value /= 85
-        }
-        output += digits
     }
 }

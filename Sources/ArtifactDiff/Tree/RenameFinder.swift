@@ -1,3 +1,5 @@
+import Cryptography
+
 /// Finds which removed and added files are one file that moved.
 struct RenameFinder {
     /// A file that moved.
@@ -26,31 +28,50 @@ struct RenameFinder {
     /// Joins files with equal ids. Among several candidates, one with the same name is preferred, then one in the same
     /// directory, then the first.
     mutating func matchExactly() {
-        var candidates: [AnyHashable: [Int]] = [:]
-        for (index, entry) in removed.enumerated() {
-            if let key = Self.key(entry.node) { candidates[key, default: []].append(index) }
-        }
         var takenOld = Set<Int>()
         var takenNew = Set<Int>()
         // Same names first, over all files, so that a copy elsewhere does not take the better partner away.
-        for level in 0..<3 {
+        for place in [Place.name, .directory, .anywhere] {
+            var candidates: [ExactKey: [Int]] = [:]
+            for (index, entry) in removed.enumerated().reversed() where !takenOld.contains(index) {
+                if let key = ExactKey(entry, place) { candidates[key, default: []].append(index) }
+            }
             for (index, entry) in added.enumerated() where !takenNew.contains(index) {
-                guard let key = Self.key(entry.node), let list = candidates[key] else { continue }
-                let found = list.first { old in
-                    guard !takenOld.contains(old) else { return false }
-                    switch level {
-                    case 0: return Self.name(removed[old].path) == Self.name(entry.path)
-                    case 1: return Self.directory(removed[old].path) == Self.directory(entry.path)
-                    default: return true
-                    }
-                }
-                guard let found else { continue }
+                guard let key = ExactKey(entry, place), let found = candidates[key]?.popLast() else { continue }
                 takenOld.insert(found)
                 takenNew.insert(index)
                 matches.append(Match(old: removed[found], new: entry, similarity: 100))
             }
         }
         drop(takenOld, takenNew)
+    }
+
+    /// Where a partner of equal content must lie.
+    private enum Place { case name, directory, anywhere }
+
+    /// What equal files have in common; nothing for empty files, which are all equal and mean nothing.
+    private struct ExactKey: Hashable {
+        var digest: SHA256Digest?
+        var linkTarget: [UInt8]?
+        var place: [UInt8]
+
+        init?(_ entry: PathNode, _ place: Place) {
+            switch entry.node.kind {
+            case .file:
+                guard entry.node.size > 0, let digest = entry.node.digest else { return nil }
+                self.digest = digest
+            case .symlink:
+                guard let target = entry.node.linkTarget else { return nil }
+                linkTarget = target
+            case .directory: return nil
+            }
+            self.place =
+                switch place {
+                case .name: Array(RenameFinder.name(entry.path))
+                case .directory: RenameFinder.directory(entry.path)
+                case .anywhere: []
+                }
+        }
     }
 
     /// Pairs of files worth reading, likeliest first: same name or same extension, comparable size.
@@ -133,15 +154,6 @@ struct RenameFinder {
     private mutating func drop(_ old: Set<Int>, _ new: Set<Int>) {
         removed = removed.indices.filter { !old.contains($0) }.map { removed[$0] }
         added = added.indices.filter { !new.contains($0) }.map { added[$0] }
-    }
-
-    /// What equal files have in common; nothing for empty files, which are all equal and mean nothing.
-    private static func key(_ node: TreeNode) -> AnyHashable? {
-        switch node.kind {
-        case .file where node.size > 0: node.digest.map { AnyHashable($0) }
-        case .symlink: node.linkTarget.map { AnyHashable($0) }
-        default: nil
-        }
     }
 
     static func name(_ path: [UInt8]) -> ArraySlice<UInt8> {

@@ -1,4 +1,5 @@
 import Cryptography
+import Glibc
 
 /// Walks two trees at once and sorts what differs into lists, reading no content.
 struct TreeWalk {
@@ -18,6 +19,11 @@ struct TreeWalk {
     private(set) var kinds: [Pair] = []
     private(set) var identical = 0
     private(set) var prunedDirectories = 0
+
+    /// What a limit left open, in sentences.
+    var notices: [String] {
+        unproven.isEmpty ? [] : ["\(unproven.count) files of equal size were not read before the time limit"]
+    }
 
     /// The two states of one path.
     struct Pair: Sendable, Hashable {
@@ -63,9 +69,14 @@ struct TreeWalk {
     private mutating func compare(
         _ left: TreeNode, _ right: TreeNode, in directory: [UInt8]
     ) async throws -> [UInt8]? {
+        let sameMode = left.mode == nil || right.mode == nil || left.mode == right.mode
+        if filter.acceptsAll, sameMode, left.kind == right.kind, let id = left.digest, id == right.digest {
+            // The common case, without so much as a path.
+            if left.kind == .directory { prunedDirectories += 1 } else { identical += 1 }
+            return nil
+        }
         let path = Self.join(directory, left.name)
         let pair = Pair(old: PathNode(path: path, node: left), new: PathNode(path: path, node: right))
-        let sameMode = left.mode == nil || right.mode == nil || left.mode == right.mode
         guard left.kind == right.kind else {
             if filter.accepts(path) { kinds.append(pair) }
             if left.kind == .directory { try await collectChildren(of: path, of: old, into: \.removed) }
@@ -123,15 +134,29 @@ struct TreeWalk {
         }
     }
 
+    /// In order of name; most sources deliver that already.
     private static func sorted(_ nodes: [TreeNode]) -> [TreeNode] {
-        nodes.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        for index in nodes.indices.dropFirst() where compare(nodes[index - 1].name, nodes[index].name) >= 0 {
+            return nodes.sorted { compare($0.name, $1.name) < 0 }
+        }
+        return nodes
+    }
+
+    /// Bytewise order of two names: negative, zero or positive.
+    private static func compare(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        let order = left.withUnsafeBytes { left in
+            right.withUnsafeBytes { right -> Int32 in
+                guard let a = left.baseAddress, let b = right.baseAddress else { return 0 }
+                return memcmp(a, b, min(left.count, right.count))
+            }
+        }
+        return order != 0 ? Int(order) : left.count - right.count
     }
 
     private static func order(_ left: TreeNode?, _ right: TreeNode?) -> Int {
         guard let left else { return 1 }
         guard let right else { return -1 }
-        if left.name == right.name { return 0 }
-        return left.name.lexicographicallyPrecedes(right.name) ? -1 : 1
+        return compare(left.name, right.name)
     }
 
     private static func join(_ directory: [UInt8], _ name: [UInt8]) -> [UInt8] {
@@ -142,30 +167,37 @@ struct TreeWalk {
 extension TreeWalk {
     /// Settles by digest what names, sizes and checksums left open: unproven pairs, and files of one side that look like
     /// files of the other.
-    mutating func prove() async throws {
-        for pair in unproven {
+    ///
+    /// Pairs that are not reached before the deadline stay in `unproven`.
+    mutating func prove(deadline: ContinuousClock.Instant?, now: @Sendable () -> ContinuousClock.Instant) async throws {
+        while let pair = unproven.last {
             try Task.checkCancellation()
+            if let deadline, now() >= deadline { return }
+            unproven.removeLast()
             let left = try await Self.digest(pair.old, in: old)
             let right = try await Self.digest(pair.new, in: new)
-            let sameMode =
-                pair.old.node.mode == nil || pair.new.node.mode == nil || pair.old.node.mode == pair.new.node.mode
-            switch (left == right, sameMode) {
-            case (false, _): differing.append(pair)
-            case (true, false): modes.append(pair)
-            case (true, true): identical += 1
+            let (oldMode, newMode) = (pair.old.node.mode, pair.new.node.mode)
+            if left != right {
+                differing.append(pair)
+            } else if oldMode != nil, newMode != nil, oldMode != newMode {
+                modes.append(pair)
+            } else {
+                identical += 1
             }
         }
-        unproven = []
-        let sizes = Set(removed.lazy.filter(Self.lacksDigest).map(\.node.size))
-            .union(added.lazy.filter(Self.lacksDigest).map(\.node.size))
-        guard !sizes.isEmpty, !removed.isEmpty, !added.isEmpty else { return }
         let shared = Set(removed.map(\.node.size)).intersection(added.map(\.node.size))
-        for index in removed.indices where Self.lacksDigest(removed[index]) && shared.contains(removed[index].node.size)
-        {
-            removed[index].node.digest = try await old.digest(of: removed[index].path)
-        }
-        for index in added.indices where Self.lacksDigest(added[index]) && shared.contains(added[index].node.size) {
-            added[index].node.digest = try await new.digest(of: added[index].path)
+        try await Self.identify(&removed, in: old, sizes: shared, deadline: deadline, now: now)
+        try await Self.identify(&added, in: new, sizes: shared, deadline: deadline, now: now)
+    }
+
+    /// Computes the digests of files that may have a partner of equal size on the other side.
+    private static func identify(
+        _ entries: inout [PathNode], in source: any TreeSource, sizes: Set<Int64>, deadline: ContinuousClock.Instant?,
+        now: @Sendable () -> ContinuousClock.Instant
+    ) async throws {
+        for index in entries.indices where lacksDigest(entries[index]) && sizes.contains(entries[index].node.size) {
+            if let deadline, now() >= deadline { return }
+            entries[index].node.digest = try await source.digest(of: entries[index].path)
         }
     }
 
