@@ -197,7 +197,7 @@ struct ScannerTests {
         let seed = printedSeed()
         var random = SeededGenerator(seed)
         let corpus = try Self.corpus()
-        for round in 0..<1_500 {
+        for round in rounds(1_500) {
             var input = corpus[round % corpus.count]
             for _ in 0..<Int.random(in: 0...6, using: &random) {
                 mutate(&input, &random)

@@ -56,6 +56,11 @@ func printedSeed(_ test: String = #function) -> UInt64 {
     return seed
 }
 
+/// How many rounds a randomised test runs: `count`, times `FUZZ_ROUNDS` where that is set.
+func rounds(_ count: Int) -> Range<Int> {
+    0..<count * (ProcessInfo.processInfo.environment["FUZZ_ROUNDS"].flatMap { Int($0) } ?? 1)
+}
+
 /// Where a tool is, or nil with the reason printed.
 func tool(_ name: String) -> String? {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")

@@ -74,7 +74,7 @@ struct ZipReaderTests {
         let seed = printedSeed()
         var random = SeededGenerator(seed)
         let original = try Self.sample()
-        for _ in 0..<2_000 {
+        for _ in rounds(2_000) {
             var archive = original
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 archive[Int.random(in: archive.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)

@@ -75,6 +75,24 @@ struct SequenceMatcherTests {
         }
     }
 
+    @Test("a single insertion in each of many equal lines is found")
+    func edits() {
+        let a = (0..<20_000).map { Int32($0) }
+        let b = a.flatMap { $0 % 100 == 0 ? [$0, 20_000] : [$0] }
+        let (blocks, isApproximate) = match(a, b)
+        #expect(check(blocks, a, b) && !isApproximate)
+        #expect(blocks.reduce(0) { $0 + $1.count } == a.count)
+    }
+
+    @Test("a search cut short keeps what it found on the way")
+    func cutShort() {
+        let a = [Int32](repeating: 0, count: 6_000)
+        let b = (0..<9_000).map { Int32($0 % 2) }
+        let (blocks, isApproximate) = match(a, b, budget: 4_000_000)
+        #expect(isApproximate && check(blocks, a, b))
+        #expect(blocks.reduce(0) { $0 + $1.count } > 500)
+    }
+
     @Test("a spent budget is admitted, and the result still true")
     func budget() {
         let a = (0..<2_000).map { Int32($0 % 7) }

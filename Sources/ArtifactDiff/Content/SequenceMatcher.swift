@@ -66,17 +66,20 @@ struct SequenceMatcher {
         return merged()
     }
 
-    /// Notes the blocks and leaves what lies between them to be matched.
+    /// Notes the blocks and leaves what lies between them to be matched, from the front: what a search that was cut short
+    /// left behind it is cheap, what lies before it may use up the budget.
     private mutating func split(_ region: Region, around found: [Block], into regions: inout [Region]) {
+        var between: [Region] = []
         var (old, new) = (region.old.lowerBound, region.new.lowerBound)
         for block in found {
             if block.count > 0 { blocks.append(block) }
-            if block.old > old, block.new > new { regions.append(Region(old: old..<block.old, new: new..<block.new)) }
+            if block.old > old, block.new > new { between.append(Region(old: old..<block.old, new: new..<block.new)) }
             (old, new) = (block.old + block.count, block.new + block.count)
         }
         if old < region.old.upperBound, new < region.new.upperBound {
-            regions.append(Region(old: old..<region.old.upperBound, new: new..<region.new.upperBound))
+            between.append(Region(old: old..<region.old.upperBound, new: new..<region.new.upperBound))
         }
+        regions += between.reversed()
     }
 
     /// Takes common ends off a region.
