@@ -277,6 +277,23 @@ class CodePipelineTest(unittest.TestCase):
         self.assertEqual((made, "ROLLBACK"), (rollback["pipelineExecutionId"], rollback["executionType"]))
         self.assertEqual(target, rollback["rollbackMetadata"]["rollbackTargetPipelineExecutionId"])
 
+    def test_the_rules_of_a_condition_are_listed(self):
+        rule = {
+            "name": "Equal", "ruleTypeId": {"category": "Rule", "owner": "AWS", "provider": "VariableCheck", "version": "1"},
+            "configuration": {"Variable": "#{variables.colour}", "Value": "red", "Operator": "EQ"},
+        }
+        ruled = declaration("ruled", pipelineType="V2", variables=[{"name": "colour", "defaultValue": "blue"}])
+        ruled["stages"][1]["beforeEntry"] = {"conditions": [{"result": "FAIL", "rules": [rule]}]}
+        self.pipelines.create_pipeline(pipeline=ruled)
+        self.addCleanup(self.pipelines.delete_pipeline, name="ruled")
+        self.status("ruled", "Failed")
+        listed = self.pipelines.list_rule_executions(pipelineName="ruled")["ruleExecutionDetails"]
+        self.assertEqual([("Gate", "Equal", "Failed")], [
+            (each["stageName"], each["ruleName"], each["status"]) for each in listed])
+        self.assertEqual("blue", listed[0]["input"]["resolvedConfiguration"]["Variable"])
+        condition = self.stage("ruled")["beforeEntryConditionState"]
+        self.assertEqual("Failed", condition["latestExecution"]["status"])
+
     # Types and jobs
 
     def test_a_worker_polls_for_the_jobs_of_a_custom_action(self):

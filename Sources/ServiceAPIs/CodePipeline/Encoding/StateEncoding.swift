@@ -96,3 +96,24 @@ extension CodePipelineOperations {
         }
     }
 }
+
+/// The form in which runs of rules are listed.
+extension CodePipelineOperations {
+    static func encode(_ detail: PipelineEngine.RuleExecutionDetail) -> Shapes.RuleExecutionDetail {
+        .init(
+            pipelineExecutionId: detail.executionID, ruleExecutionId: detail.ruleExecutionID,
+            pipelineVersion: detail.pipelineVersion, stageName: detail.stageName, ruleName: detail.ruleName,
+            startTime: detail.startTime, lastUpdateTime: detail.lastUpdateTime, status: detail.state.status.rawValue,
+            input: detail.rule.map { rule in
+                .init(
+                    ruleTypeId: .init(
+                        category: rule.ruleTypeId.category, owner: rule.ruleTypeId.owner,
+                        provider: rule.ruleTypeId.provider, version: rule.ruleTypeId.version),
+                    configuration: rule.configuration, resolvedConfiguration: detail.state.resolvedConfiguration,
+                    roleArn: rule.roleArn, region: rule.region)
+            },
+            output: .init(
+                executionResult: .init(
+                    externalExecutionSummary: detail.state.summary, errorDetails: detail.state.error.map(encode))))
+    }
+}

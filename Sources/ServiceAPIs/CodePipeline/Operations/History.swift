@@ -39,16 +39,25 @@ extension CodePipelineOperations {
             (input: Shapes.ListActionExecutionsInput, request: ServiceRequest) -> Shapes.ListActionExecutionsOutput in
             let caller = try authorize(request, "ListActionExecutions", on: input.pipelineName)
             let latest = input.filter?.latestInPipelineExecution
-            if latest != nil, input.filter?.pipelineExecutionId != nil {
-                throw PipelineError(
-                    .validation, "The filter takes pipelineExecutionId or latestInPipelineExecution, not both.")
-            }
+            if latest != nil, input.filter?.pipelineExecutionId != nil { throw Self.twoFilters }
             let page = try await service.listActionExecutions(
                 of: input.pipelineName,
                 execution: latest?.pipelineExecutionId ?? input.filter?.pipelineExecutionId,
                 latestAttemptOnly: latest?.startTimeRange == "Latest", in: caller.scope, limit: input.maxResults,
                 nextToken: input.nextToken)
             return .init(actionExecutionDetails: page.items.map(Self.encode), nextToken: page.nextToken)
+        }
+        table.on("ListRuleExecutions") {
+            (input: Shapes.ListRuleExecutionsInput, request: ServiceRequest) -> Shapes.ListRuleExecutionsOutput in
+            let caller = try authorize(request, "ListRuleExecutions", on: input.pipelineName)
+            let latest = input.filter?.latestInPipelineExecution
+            if latest != nil, input.filter?.pipelineExecutionId != nil { throw Self.twoFilters }
+            let page = try await service.listRuleExecutions(
+                of: input.pipelineName,
+                execution: latest?.pipelineExecutionId ?? input.filter?.pipelineExecutionId,
+                latestAttemptOnly: latest?.startTimeRange == "Latest", in: caller.scope, limit: input.maxResults,
+                nextToken: input.nextToken)
+            return .init(ruleExecutionDetails: page.items.map(Self.encode), nextToken: page.nextToken)
         }
         // Only EC2 deployments have targets, and there are none here: a run that exists has none.
         table.on("ListDeployActionExecutionTargets") {
@@ -58,5 +67,9 @@ extension CodePipelineOperations {
             _ = try await service.getActionExecution(input.actionExecutionId, in: caller.scope)
             return .init(targets: [])
         }
+    }
+
+    private static var twoFilters: PipelineError {
+        PipelineError(.validation, "The filter takes pipelineExecutionId or latestInPipelineExecution, not both.")
     }
 }
