@@ -116,21 +116,30 @@ struct HTTPDoor: Sendable {
             try await writer.write(response: head, body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
         case .stream(let length, let chunks):
             var out = try await writer.writeHead(head)
-            do {
-                for try await chunk in chunks where !chunk.isEmpty {
-                    sent += Int64(chunk.count)
-                    try await out.write(ByteBuffer(bytes: chunk))
-                }
-            } catch {
-                // The status is on the wire already: all that can still tell the client is a connection cut short.
-                logger.warning("response cut short: \(error)")
-                throw error
+            var iterator = chunks.makeAsyncIterator()
+            while let chunk = try await next(&iterator) {
+                if chunk.isEmpty { continue }
+                sent += Int64(chunk.count)
+                try await out.write(ByteBuffer(bytes: chunk))
             }
             if let length, length != sent {
                 logger.error("response of \(sent) bytes was announced as \(length)")
                 throw ConnectionEnded()
             }
             try await out.finish(nil)
+        }
+    }
+}
+
+extension HTTPDoor {
+    /// The next piece of a response. What goes wrong here is ours; that a client goes away while it is sent is not.
+    private func next(_ chunks: inout any AsyncIteratorProtocol<[UInt8], any Error>) async throws -> [UInt8]? {
+        do {
+            return try await chunks.next(isolation: #isolation)
+        } catch {
+            // The status is on the wire already: all that can still tell the client is a connection cut short.
+            logger.warning("response cut short: \(error)")
+            throw error
         }
     }
 }

@@ -3,6 +3,7 @@ import ActionProviders
 import CodePipelineAPI
 import Console
 import Foundation
+import KMSAPI
 import Logging
 import PipelineEngine
 import S3API
@@ -56,6 +57,7 @@ struct HouseService: Service {
             authenticator: Authenticator(credentials: house.access),
             fronts: [
                 .codePipeline: CodePipelineFront(pipelines: house.pipelines, access: house.access, report: report),
+                .kms: KMSFront(keys: house.keys, access: house.access, report: report),
                 .s3: s3,
                 .sts: STSFront(access: house.access, report: report),
             ],

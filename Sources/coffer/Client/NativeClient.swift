@@ -96,10 +96,12 @@ struct NativeClient: Sendable {
                     guard try await body(try JSON.decode(Line.self, from: line)) else { return }
                 }
             }
-        } catch let error as HTTPClientError {
-            throw CommandFailure(.unreachable, "the connection to \(base) broke: \(error.shortDescription)")
-        } catch let error as IOError {
-            throw CommandFailure(.unreachable, "the connection to \(base) broke: \(error)")
+        } catch let error as CommandFailure {
+            throw error
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw CommandFailure(.unreachable, "the connection to \(base) broke: \(NativeClient.reason(error))")
         }
     }
 
@@ -113,13 +115,27 @@ struct NativeClient: Sendable {
                 received += Int64(buffer.readableBytes)
                 try await body(Array(buffer.readableBytesView))
             }
-        } catch let error as HTTPClientError {
-            // The server breaks a download off when stored bytes fail their check: never pass a part for the whole.
+        } catch let error as CommandFailure {
+            throw error
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            // A server that lives and still broke off has found stored bytes that fail their check.
+            let exit: CommandExit = await isAlive() ? .integrity : .unreachable
             throw CommandFailure(
-                .integrity, "the server broke off after \(received) bytes: \(error.shortDescription)")
+                exit, "the server broke off after \(received) bytes: \(NativeClient.reason(error))")
         }
         if let announced, announced != received {
             throw CommandFailure(.integrity, "the server sent \(received) of \(announced) bytes")
+        }
+    }
+
+    private func isAlive() async -> Bool {
+        do {
+            let request = HTTPClientRequest(url: base + "/-/health")
+            return try await http.execute(request, timeout: .seconds(5)).status == .ok
+        } catch {
+            return false  // Whatever the reason, nobody answers.
         }
     }
 

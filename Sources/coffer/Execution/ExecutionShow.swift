@@ -55,7 +55,7 @@ enum ExecutionText {
         }
         if action.category == "Approval" && action.status == "InProgress" { return "waits for approval" }
         if let percent = action.percentComplete, action.status == "InProgress" { return "\(percent)%" }
-        return action.summary
+        return action.summary?.split(whereSeparator: \.isNewline).first.map(String.init)
     }
 
     private static func pad(_ text: String, _ width: Int) -> String {

@@ -128,6 +128,7 @@ final class WatchScreen: @unchecked Sendable {
 
     private func sayChanges(_ answer: ExecutionAnswer) {
         let name = "\(answer.execution.pipeline) \(answer.execution.number)"
+        if !answer.execution.isOver { sayStatus(answer.execution, name) }
         for stage in answer.stages {
             for action in stage.actions {
                 guard let status = action.status, said["\(stage.name)/\(action.name)"] != status else { continue }
@@ -138,12 +139,14 @@ final class WatchScreen: @unchecked Sendable {
                 Out.line(line)
             }
         }
-        let status = answer.execution.status
-        if said["", default: ""] != status {
-            said[""] = status
-            var line = "\(Say.time(answer.execution.updated))  \(name)  \(status)"
-            if let summary = answer.execution.statusSummary, !summary.isEmpty { line += "  \(summary)" }
-            Out.line(line)
-        }
+        if answer.execution.isOver { sayStatus(answer.execution, name) }
+    }
+
+    private func sayStatus(_ execution: ExecutionItem, _ name: String) {
+        guard said["", default: ""] != execution.status else { return }
+        said[""] = execution.status
+        var line = "\(Say.time(execution.isOver ? execution.updated : execution.started))  \(name)  \(execution.status)"
+        if let summary = execution.statusSummary, !summary.isEmpty { line += "  \(summary)" }
+        Out.line(line)
     }
 }
