@@ -27,6 +27,15 @@ struct BenchOptions: ParsableArguments {
         return (try await ArtifactStore(configuration: configuration, catalog: catalog, keys: keys), catalog)
     }
 
+    /// The newest version of the benchmark's one artifact.
+    static func newest(_ store: ArtifactStore) async throws -> VersionID {
+        let filter = VersionFilter(scope: scope, repository: "bench", artifact: "data")
+        guard let newest = try await store.versions(filter, limit: 1).versions.first else {
+            throw ValidationError("nothing was stored yet")
+        }
+        return newest.id
+    }
+
     /// A draft of the benchmark's one artifact.
     static func draft() -> VersionDraft {
         VersionDraft(scope: scope, repository: "bench", artifact: "data", createdBy: "bench")

@@ -23,6 +23,30 @@ struct Ingest: AsyncParsableCommand {
     }
 }
 
+/// Writes the newest version as one ZIP, as the S3 front would serve it.
+struct Zip: AsyncParsableCommand {
+    @OptionGroup var bench: BenchOptions
+    @Argument(help: "The file.") var file: String
+
+    func run() async throws {
+        let (store, catalog) = try await bench.open()
+        let presentation = try await store.zip(try await BenchOptions.newest(store))
+        let output = try FileDescriptor.open(
+            FilePath(file), .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
+        var written: Int64 = 0
+        for try await bytes in try presentation.stream() {
+            written += Int64(try output.writeAll(bytes))
+        }
+        try output.close()
+        guard written == presentation.byteCount else {
+            throw ValidationError("the ZIP has another length than promised")
+        }
+        try report(["bytes": Double(written)])
+        try await store.close()
+        try catalog.close()
+    }
+}
+
 /// Writes the newest version to a directory.
 struct Restore: AsyncParsableCommand {
     @OptionGroup var bench: BenchOptions

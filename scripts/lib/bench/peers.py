@@ -40,17 +40,17 @@ class Coffer(Store):
 
     def __init__(self, folder, encoder=None):
         super().__init__(folder)
-        self.binary = os.environ["COFFER_BINARY"]
+        self.binary = os.environ["COFFER_BENCH"]
         self.env = {"COFFER_ENCODER": encoder} if encoder else {}
 
     def ingest(self, tree, again=False):
-        return run([self.binary, "artifact", "put", "bench/data", tree, "--local", "--data", self.folder], env=self.env)
+        return run([self.binary, "ingest", tree, "--data", self.folder], env=self.env)
 
     def restore(self, target):
-        return run([self.binary, "artifact", "get", "bench/data@latest", target, "--local", "--data", self.folder])
+        return run([self.binary, "restore", target, "--data", self.folder])
 
-    def stored_bytes(self):
-        return tree_bytes(self.folder)
+    def present(self, target):
+        return run([self.binary, "zip", target, "--data", self.folder])
 
 
 class Restic(Store):
