@@ -9,6 +9,7 @@ public enum CompressionError: Error, Equatable, CustomStringConvertible {
     /// The library could not be set up (memory is short, or the encoder asked for is not installed).
     case unavailable(String)
 
+    /// A sentence for people.
     public var description: String {
         switch self {
         case .outputTooSmall(let capacity): "the compressed form does not fit \(capacity) bytes"

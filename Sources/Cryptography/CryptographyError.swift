@@ -13,6 +13,7 @@ public enum CryptographyError: Error, Equatable, CustomStringConvertible {
     /// libcrypto failed; the number is its packed library and reason code.
     case library(operation: String, code: UInt)
 
+    /// A sentence for people.
     public var description: String {
         switch self {
         case .authenticationFailed: "authentication failed: wrong key, wrong context or altered bytes"

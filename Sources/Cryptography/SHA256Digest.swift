@@ -39,6 +39,7 @@ public struct SHA256Digest: Hashable, Sendable, Comparable, CustomStringConverti
     /// 64 lowercase hexadecimal digits.
     public var hex: String { withUnsafeBytes { Hex.encode($0) } }
 
+    /// A sentence for people.
     public var description: String { hex }
 
     /// Lends the 32 bytes.
@@ -58,6 +59,7 @@ public struct SHA256Digest: Hashable, Sendable, Comparable, CustomStringConverti
         }
     }
 
+    /// Whether all 32 bytes are equal.
     public static func == (a: Self, b: Self) -> Bool {
         a.words.0 == b.words.0 && a.words.1 == b.words.1 && a.words.2 == b.words.2 && a.words.3 == b.words.3
     }
@@ -70,6 +72,7 @@ public struct SHA256Digest: Hashable, Sendable, Comparable, CustomStringConverti
         return a.words.3.bigEndian < b.words.3.bigEndian
     }
 
+    /// Feeds the whole value.
     public func hash(into hasher: inout Hasher) {
         // Two words of a digest are as good as four; the hasher is seeded per process.
         hasher.combine(words.0)
@@ -78,6 +81,7 @@ public struct SHA256Digest: Hashable, Sendable, Comparable, CustomStringConverti
 }
 
 extension SHA256Digest: Codable {
+    /// Reads the textual form.
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let digest = SHA256Digest(hex: text) else {
@@ -87,6 +91,7 @@ extension SHA256Digest: Codable {
         self = digest
     }
 
+    /// Writes the textual form.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(hex)

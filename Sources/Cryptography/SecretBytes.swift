@@ -51,7 +51,9 @@ public final class SecretBytes: @unchecked Sendable, CustomStringConvertible, Cu
         return withUnsafeBytes { SecretBytes(copying: UnsafeRawBufferPointer(rebasing: $0[range])) }
     }
 
+    /// A sentence for people.
     public var description: String { "SecretBytes(\(count) bytes, redacted)" }
+    /// Shows nothing of the content.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 

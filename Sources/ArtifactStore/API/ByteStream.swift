@@ -2,7 +2,9 @@
 ///
 /// A stream can be read once. Nothing is read ahead of demand beyond a small window, so dropping the stream stops the work.
 public struct ByteStream: AsyncSequence, Sendable {
+    /// A piece of the bytes.
     public typealias Element = [UInt8]
+    /// Reading may fail at any piece.
     public typealias Failure = any Error
 
     /// Where the pieces come from; called by one task at a time.

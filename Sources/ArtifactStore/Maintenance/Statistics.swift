@@ -16,7 +16,9 @@ public struct StoreStatistics: Sendable, Hashable {
     public var journalBytes: Int64 = 0
     /// Packs by state.
     public var openPacks = 0
+    /// Packs that are complete.
     public var sealedPacks = 0
+    /// Packs that nothing refers to and that go once no ingest can revive them.
     public var condemnedPacks = 0
     /// Bytes of condemned packs.
     public var condemnedBytes: Int64 = 0

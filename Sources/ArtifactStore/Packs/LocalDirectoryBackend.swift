@@ -26,6 +26,7 @@ public final class LocalDirectoryBackend: BlobBackend {
     private func folder(_ name: String) -> String { root.string + "/" + name.prefix(2) }
     private func path(_ name: String) -> String { folder(name) + "/" + name }
 
+    /// Makes an empty pack.
     public func create(_ name: String) throws {
         if mkdir(folder(name), 0o700) == 0 {
             try syncDirectory(root.string)
@@ -38,6 +39,7 @@ public final class LocalDirectoryBackend: BlobBackend {
         try syncDirectory(folder(name))
     }
 
+    /// Writes at the end of a pack.
     public func append(_ name: String, at offset: Int64, _ bytes: UnsafeRawBufferPointer) throws {
         let file = try descriptor(name)
         var done = 0
@@ -50,12 +52,15 @@ public final class LocalDirectoryBackend: BlobBackend {
         }
     }
 
+    /// Flushes a pack to the disk.
     public func sync(_ name: String) throws {
         guard fdatasync(try descriptor(name).value) == 0 else { throw Self.failure("flush", name) }
     }
 
+    /// Makes a complete pack durable.
     public func seal(_ name: String) throws { try sync(name) }
 
+    /// Shortens a pack.
     public func truncate(_ name: String, to length: Int64) throws {
         let file = try descriptor(name)
         guard ftruncate(file.value, Int(length)) == 0, fsync(file.value) == 0 else {
@@ -63,6 +68,7 @@ public final class LocalDirectoryBackend: BlobBackend {
         }
     }
 
+    /// Reads exactly the bytes asked for.
     public func read(_ name: String, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws {
         let file = try descriptor(name)
         var done = 0
@@ -78,6 +84,7 @@ public final class LocalDirectoryBackend: BlobBackend {
         }
     }
 
+    /// The length of a pack, or nil when there is none.
     public func length(_ name: String) throws -> Int64? {
         var status = stat()
         guard stat(path(name), &status) == 0 else {
@@ -87,11 +94,13 @@ public final class LocalDirectoryBackend: BlobBackend {
         return Int64(status.st_size)
     }
 
+    /// Removes a pack; none there is no failure.
     public func delete(_ name: String) throws {
         open.withLock { _ = $0.removeValue(forKey: name) }
         guard unlink(path(name)) == 0 || errno == ENOENT else { throw Self.failure("delete", name) }
     }
 
+    /// All packs.
     public func list() throws -> [String] {
         var names: [String] = []
         for folder in try FileManager.default.contentsOfDirectory(atPath: root.string) where folder.utf8.count == 2 {

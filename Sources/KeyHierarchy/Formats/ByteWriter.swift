@@ -74,5 +74,6 @@ public struct KeyFormatError: Error, Equatable, Sendable, CustomStringConvertibl
         self.reason = reason
     }
 
+    /// A sentence for people.
     public var description: String { "\(format): \(reason)" }
 }

@@ -94,7 +94,8 @@ extension KeyHierarchy {
         let state = try unsealed()
         let scopes = try await scopes(ofKeyID: parsed.keyID, state)
         for scope in scopes {
-            guard let key = try? await key(scope, parsed.keyID) else { continue }  // Deleted meanwhile; the next may be there.
+            // A failure means that it was deleted meanwhile; the next may be there.
+            guard let key = try? await key(scope, parsed.keyID) else { continue }
             return try await decrypt(parsed, with: key, context: context)
         }
         throw KeyError(.invalidCiphertext, "The ciphertext refers to a key that does not exist.")

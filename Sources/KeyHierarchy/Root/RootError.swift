@@ -21,6 +21,7 @@ public enum RootError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The parameters or labels asked for are not allowed.
     case invalid(String)
 
+    /// A sentence for people.
     public var description: String {
         switch self {
         case .missing(let path): "\(path) does not exist"
