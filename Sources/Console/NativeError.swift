@@ -31,6 +31,8 @@ package struct NativeError: Error, Sendable {
         case let error as ProviderError:
             self.init(error.code.hasSuffix("DoesNotExistException") ? 404 : 400, error.code, error.message)
         case let error as ObjectStorageError: self.init(400, error.code, error.message)
+        case let error as KeyError where error.code == .sealed: self.init(503, "Sealed", error.message)
+        case let error as KeyError: self.init(403, "KeyUnavailable", error.message)
         case let error as ReferenceError: self.init(400, "InvalidReference", error.description)
         case let error as AccessDenied: self.init(403, "AccessDenied", error.description)
         default: self.init(500, "InternalFailure", "the server failed; its log says more")

@@ -43,7 +43,7 @@ extension CommandExit {
     init(status: Int, code: String) {
         switch (status, code) {
         case (_, let code) where code.contains("Integrity"): self = .integrity
-        case (_, let code) where code.hasPrefix("KMS") || code.hasPrefix("Key") || code == "DisabledException":
+        case (_, let code) where code.contains("KeyUnavailable") || code == "DisabledException":
             self = .key
         case (401, _), (403, _): self = .notAllowed
         case (404, _): self = .notFound

@@ -404,6 +404,76 @@ class Crashes(unittest.TestCase):
         self.assertEqual(self.server.coffer_json("artifact", "list", "hand/file")[0]["id"], put["id"])
 
 
+    def test_sigterm_during_a_build_waits_for_nobody_and_loses_nothing(self):
+        self.repository.commit({"buildspec.yml": BUILDSPEC % "sleep 6"})
+        self.server.coffer("pipeline", "put", "-", input=json.dumps(declaration("demo", "web", approval=False)))
+        self.server.coffer("execution", "watch", "demo", "1", "--until", "Build")
+        began = time.monotonic()
+        self.assertEqual(self.server.stop(), 0)
+        self.assertLess(time.monotonic() - began, 30)
+        self.server.start()
+        self.server.coffer("execution", "watch", "demo", "1")
+
+
+class Upkeep(unittest.TestCase):
+    """Figures, collection, and what happens when stored bytes change."""
+
+    def test_the_store_counts_collects_and_finds_damage(self):
+        with Server() as server:
+            content = os.urandom(2 << 20)
+            path = server.home / "content"
+            path.write_bytes(content)
+            server.coffer("artifact", "put", "hand/file", path)
+            again = server.coffer_json("artifact", "put", "hand/file", path)
+            self.assertLess(again["storedBytes"], 128 << 10)
+            stats = server.coffer_json("store", "stats")
+            self.assertEqual(stats["versions"], 2)
+            self.assertGreater(stats["logical bytes"], 2 * len(content) - 1)
+            self.assertEqual(server.coffer_json("store", "usage")[0]["versions"], 2)
+            self.assertEqual(server.coffer_json("store", "gc")["bytes freed"], 0)
+            self.assertEqual(server.coffer("store", "scrub").returncode, 0)
+            self.assertIn("no-rule", server.coffer("why", "hand/file@1").stdout)
+
+            held = server.coffer("store", "check", "--data", server.data, check=False)
+            self.assertEqual(held.returncode, 6, held.stderr)
+            server.stop()
+            checked = server.coffer("store", "check", "--data", server.data, "--rebuild-index")
+            self.assertEqual(checked.returncode, 0)
+
+            packs = [p for p in (server.data / "store" / "packs").rglob("*") if p.is_file()]
+            largest = max(packs, key=lambda p: p.stat().st_size)
+            with open(largest, "r+b") as pack:
+                pack.seek(largest.stat().st_size // 2)
+                byte = pack.read(1)
+                pack.seek(-1, os.SEEK_CUR)
+                pack.write(bytes([byte[0] ^ 1]))
+            checked = server.coffer("store", "check", "--data", server.data, check=False)
+            self.assertEqual(checked.returncode, 11, checked.stdout + checked.stderr)
+            self.assertIn("hand/file@1", checked.stderr)
+            server.start()
+            read = server.coffer("artifact", "cat", "hand/file@1", check=False, text=False)
+            self.assertEqual(read.returncode, 11, read.stderr)
+            self.assertTrue(content.startswith(read.stdout))
+            self.assertLess(len(read.stdout), len(content))
+
+            # A new push of the content heals it.
+            server.coffer("artifact", "put", "hand/file", path)
+            self.assertEqual(server.coffer("artifact", "cat", "hand/file@1", text=False).stdout, content)
+
+    def test_a_disabled_key_is_12_and_comes_back(self):
+        with Server() as server:
+            kms = server.client("kms")
+            key = kms.create_key()["KeyMetadata"]["KeyId"]
+            path = server.home / "content"
+            path.write_text("sealed under a key of its own\n")
+            server.coffer("artifact", "put", "hand/file", path, "--key", key)
+            kms.disable_key(KeyId=key)
+            refused = server.coffer("artifact", "cat", "hand/file@1", check=False)
+            self.assertEqual(refused.returncode, 12, refused.stderr)
+            kms.enable_key(KeyId=key)
+            self.assertEqual(server.coffer("artifact", "cat", "hand/file@1").stdout, path.read_text())
+
+
 class Secrets(unittest.TestCase):
     """What is secret is nowhere in the data directory in the clear."""
 

@@ -18,11 +18,14 @@ struct ArtifactPut: AsyncParsableCommand {
     @Option(name: .customLong("tag"), help: "Tag for the new version; it moves from the version that has it.")
     var tags: [String] = []
 
+    @Option(help: "Key that protects it: id, ARN or alias; default: the account's own.")
+    var key: String?
+
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let query = [("name", Optional(name))] + tags.map { ("tag", Optional($0)) }
+        let query = [("name", Optional(name)), ("key", key)] + tags.map { ("tag", Optional($0)) }
         let item: VersionItem = try await connection.withClient { client in
             if source == "-" {
                 return try await client.upload(
