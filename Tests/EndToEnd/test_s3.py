@@ -207,6 +207,8 @@ class Objects(S3Case):
         rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
         self.s3.put_bucket_encryption(Bucket=self.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
         self.assertEqual(self.put("default")["ServerSideEncryption"], "aws:kms")
+        self.assertEqual(self.s3.get_bucket_encryption(Bucket=self.bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
+                         ["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"], "aws:kms")
         self.refused("KMS.NotFoundException", self.put, key="k", ServerSideEncryption="aws:kms",
                      SSEKMSKeyId="11111111-2222-3333-4444-555555555555")
 

@@ -16,6 +16,7 @@ import Testing
 final class FrontFixture: Sendable {
     let directory: String
     let objects: ObjectStorage
+    let keys: KeyHierarchy
     let front: S3Front
     let account = "111122223333"
 
@@ -24,12 +25,15 @@ final class FrontFixture: Sendable {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let opened = try await Self.open(directory)
         objects = opened.objects
+        keys = opened.keys
         front = S3Front(objects: objects, access: AccessControl(catalog: opened.catalog, sealer: NoSecrets()))
     }
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
-    private static func open(_ directory: String) async throws -> (catalog: Catalog, objects: ObjectStorage) {
+    private static func open(_ directory: String) async throws -> (
+        catalog: Catalog, keys: KeyHierarchy, objects: ObjectStorage
+    ) {
         let catalog = try Catalog(
             path: directory + "/catalog.db",
             migrations: KeySchema.migrations + StoreSchema.migrations + ObjectSchema.migrations)
@@ -40,7 +44,7 @@ final class FrontFixture: Sendable {
             configuration: StoreConfiguration(directory: FilePath(directory + "/store")), catalog: catalog, keys: keys)
         let objects = ObjectStorage(
             store: store, catalog: catalog, keys: keys, limits: limits)
-        return (catalog, objects)
+        return (catalog, keys, objects)
     }
 
     /// An answer with its body read.

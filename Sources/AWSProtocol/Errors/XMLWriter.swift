@@ -33,6 +33,15 @@ public struct XMLWriter: Sendable {
 
     /// Replaces what XML 1.0 gives a meaning to; control characters that it cannot carry become U+FFFD.
     public static func escape(_ content: String) -> String {
+        // Most text of a long listing has nothing to replace.
+        let isPlain = content.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x00...0x1F, UInt8(ascii: "&"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\""), 0xEF:
+                false
+            default: true
+            }
+        }
+        if isPlain { return content }
         var out = ""
         out.reserveCapacity(content.utf8.count)
         for scalar in content.unicodeScalars {
