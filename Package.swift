@@ -26,9 +26,7 @@ func tests(_ target: String, _ dependencies: [Target.Dependency] = [], resources
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
-let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
-let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 let package = Package(
     name: "coffer",
@@ -38,7 +36,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -48,7 +45,6 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
     ],
     targets: [
         // Floor 0: C libraries and the system calls that Glibc's overlay does not show.
@@ -67,22 +63,22 @@ let package = Package(
         library(
             "ArtifactStore",
             [
-                "Archives", "Catalog", "CCofferShims", "Compression", "Cryptography", "KeyHierarchy", collections, log,
+                "Archives", "Catalog", "CCofferShims", "Compression", "Cryptography", "KeyHierarchy", log,
                 systemPackage,
             ]),
         library("ObjectStorage", ["ArtifactStore", "Catalog", "Compression", "Cryptography", "KeyHierarchy", log]),
         library("ArtifactDiff", ["Archives", "ArtifactStore", "Compression", "Cryptography"]),
 
         // Floor 3: the store's first customer.
-        library("PipelineModel", [collections]),
+        library("PipelineModel", []),
         library(
             "PipelineEngine",
-            ["ArtifactStore", "Catalog", "KeyHierarchy", "ObjectStorage", "PipelineModel", collections, log]),
+            ["ArtifactStore", "Catalog", "KeyHierarchy", "ObjectStorage", "PipelineModel", log]),
         library(
             "ActionProviders",
             [
                 "Archives", "ArtifactStore", "Catalog", "CCofferShims", "Cryptography", "KeyHierarchy", "ObjectStorage",
-                "PipelineEngine", "PipelineModel", log, subprocess, systemPackage, yams,
+                "PipelineEngine", "PipelineModel", log, systemPackage, yams,
             ]),
 
         // Floor 4: who is asking, and in which words.
@@ -136,7 +132,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-                httpTypes, log, systemPackage, yams,
+                httpTypes, log, systemPackage,
             ],
             swiftSettings: settings),
 
