@@ -78,8 +78,9 @@ extension PipelineService {
                 if isKilled { break }
                 switch item {
                 case .job(let id):
-                    await slots.take()
                     group.addTask {
+                        // Taken here, not in the loop: conditions need no slot and must not wait behind builds.
+                        await slots.take()
                         await self.supervise(id)
                         self.queue.done(item)
                         await slots.give()

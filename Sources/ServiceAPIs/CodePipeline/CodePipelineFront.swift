@@ -30,6 +30,7 @@ public struct CodePipelineFront: ServiceFront {
         operations.addTags(to: &table)
         operations.addExecution(to: &table)
         operations.addHistory(to: &table)
+        operations.addRules(to: &table)
         operations.addJobs(to: &table)
         operations.addAbsentThings(to: &table)
         self.table = table
