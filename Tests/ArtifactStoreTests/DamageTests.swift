@@ -78,6 +78,30 @@ import Testing
         #expect(refused > 0)
     }
 
+    @Test("a flipped bit anywhere in the chunk index is healed from the packs") func flippedIndexBits() async throws {
+        let seed = UInt64.random(in: 0..<1 << 32)
+        print("seed \(seed)")
+        var random = SeededGenerator(seed: seed)
+        var fixture = try await StoreFixture(configure: { $0.inlineCommitBytes = 0 })
+        let folder = fixture.folder
+        defer { try? FileManager.default.removeItem(atPath: folder.string) }
+        let bytes = random.bytes(400_000)
+        let version = try await fixture.publish(bytes)
+        for _ in 0..<25 {
+            try await fixture.store.close()
+            let index = folder.appending("index").string
+            let names = try FileManager.default.contentsOfDirectory(atPath: index).sorted()
+            let path = index + "/" + names[Int(random.next() % UInt64(names.count))]
+            let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+            try flip(path, Int(random.next() % UInt64(size)))
+            fixture = try await fixture.reopened(configure: { $0.inlineCommitBytes = 0 })
+            #expect(try await fixture.read(version) == bytes)
+            let again = try await fixture.publish(bytes)
+            #expect(try await fixture.read(again) == bytes)
+            try await fixture.store.collect()
+        }
+    }
+
     @Test("scrubbing names the damaged pack, versions and files; a new push heals") func scrub() async throws {
         let fixture = try await StoreFixture(configure: {
             $0.inlineCommitBytes = 0

@@ -134,13 +134,13 @@ extension ArtifactStore {
     }
 
     /// Marks from every version that is visible or can be brought back.
-    func mark(plan: Bool = false, except: VersionID? = nil) async throws -> (Marks, needed: Set<UInt32>) {
+    func mark(plan: Bool = false, except: Set<VersionID> = []) async throws -> (Marks, needed: Set<UInt32>) {
         var attempts = 0
         while true {
             let roots = try await catalog.read { transaction -> [RecordID] in
                 var roots: [RecordID] = []
                 try transaction.forEach("SELECT id, roots FROM store_versions") { row in
-                    if let except, try row.string("id") == except.rawValue { return }
+                    if !except.isEmpty, except.contains(try VersionRow.id(row)) { return }
                     let bytes = try row.bytes("roots")
                     bytes.withUnsafeBytes { raw in
                         for start in stride(from: 0, to: raw.count - 15, by: 16) {

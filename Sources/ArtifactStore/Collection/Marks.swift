@@ -61,13 +61,14 @@ struct Marker {
 
     /// The copy that will be kept: intact, in a pack that is not on its way out, and known to the database.
     private func holder(_ id: RecordID) throws -> Location {
-        let table = packs.table
-        if let best = try packs.index.lookup(id, accept: { table.isReusable($0) && table.isRegistered($0) }) {
-            return best
+        let (table, index) = (packs.table, packs.index)
+        let found = try packs.healing(id) {
+            if let best = try index.lookup(id, accept: { table.isReusable($0) && table.isRegistered($0) }) {
+                return best
+            }
+            return try index.lookup(id) { table.isReadable($0) && table.isRegistered($0) }
         }
-        if let any = try packs.index.lookup(id, accept: { table.isReadable($0) && table.isRegistered($0) }) {
-            return any
-        }
+        if let found { return found }
         throw StoreError.integrity("record \(id), which a version needs, is not in any pack")
     }
 

@@ -162,22 +162,7 @@ extension ArtifactStore {
     /// - Returns: the number of records found.
     public func rebuildIndex() async throws -> Int {
         try await moveJournal(force: true)
-        return try await pool.run { [packs] in
-            try packs.index.reset()
-            var count = 0
-            for record in packs.journal.all { packs.index.insert(record.id, record.location) }
-            for info in packs.table.all.sorted(by: { $0.number < $1.number }) where info.state != .deleted {
-                do {
-                    let entries = try packs.currentEntries(of: info)
-                    packs.index.insert(entries)
-                    count += entries.count
-                } catch is FormatError {
-                    continue  // Scrubbing reports it.
-                }
-            }
-            try packs.flushIndexIfNeeded(force: true)
-            return count
-        }
+        return try await pool.run { [packs] in try packs.rebuildIndex() }
     }
 }
 

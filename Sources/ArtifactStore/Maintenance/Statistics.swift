@@ -1,4 +1,5 @@
 import Catalog
+public import KeyHierarchy
 
 /// How much the store holds. Factors are kept apart: what deduplication saves and what compression saves.
 public struct StoreStatistics: Sendable, Hashable {
@@ -78,7 +79,26 @@ extension ArtifactStore {
     /// Stored bytes that only this version needs: what deleting it would free. Walks everything else once.
     public func exclusiveBytes(of id: VersionID) async throws -> Int64 {
         _ = try await row(id)
-        let (without, _) = try await mark(except: id)
+        return try await exclusiveBytes(of: [id])
+    }
+
+    /// Stored bytes that only the versions of one repository (pipeline), or of one of its artifacts, need.
+    public func exclusiveBytes(
+        ofRepository repository: String, artifact: String? = nil, in scope: AccountRegion
+    ) async throws -> Int64 {
+        let ids = try await catalog.read { transaction in
+            try transaction.rows(
+                """
+                SELECT id FROM store_versions WHERE account = ? AND region = ? AND repository = ?
+                    AND (CAST(? AS TEXT) IS NULL OR artifact = ?)
+                """, scope.account, scope.region, repository, artifact, artifact
+            ).map(VersionRow.id)
+        }
+        return try await exclusiveBytes(of: Set(ids))
+    }
+
+    private func exclusiveBytes(of ids: Set<VersionID>) async throws -> Int64 {
+        let (without, _) = try await mark(except: ids)
         let (with, _) = try await mark()
         let packed = with.liveBytes.values.reduce(0, +) - without.liveBytes.values.reduce(0, +)
         return Int64(max(0, packed))

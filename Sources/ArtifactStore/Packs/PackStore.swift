@@ -11,6 +11,7 @@ final class PackStore: Sendable {
     private let storageKey: (version: UInt32, key: SecretBytes)
     let ring: StorageKeyRing
     private let slots: Mutex<Slots>
+    private let healer = IndexHealer()
 
     private struct Slots {
         var data: [PackWriter?]
@@ -245,10 +246,51 @@ final class PackStore: Sendable {
         }
     }
 
-    /// A place to read from: an intact copy where there is one.
+    /// A place to read from: an intact copy where there is one. An index that is damaged, or that lacks what a version
+    /// needs, is read again from the packs.
     func readable(_ id: RecordID) throws -> Location? {
-        if let good = try index.lookup(id, accept: { table.isReadable($0) && !table.isDamaged($0) }) { return good }
-        return try index.lookup(id) { table.isReadable($0) }
+        try healing(id) {
+            if let good = try index.lookup(id, accept: { table.isReadable($0) && !table.isDamaged($0) }) { return good }
+            return try index.lookup(id) { table.isReadable($0) }
+        }
+    }
+
+    /// Looks something up that must be there; when it is not, rebuilds the index and looks again.
+    func healing(_ id: RecordID, _ lookup: () throws -> Location?) throws -> Location? {
+        let generation = healer.generation
+        do {
+            if let found = try lookup() { return found }
+            if healer.isKnownMissing(id) { return nil }
+        } catch is FormatError {
+            // A page failed its checksum.
+        }
+        try healer.heal(since: generation) { _ = try rebuildIndex() }
+        let found = try lookup()
+        if found == nil { healer.noteMissing(id) }
+        return found
+    }
+
+    /// Forgets the index and reads it again from the packs, a run at a time. Returns the number of records found.
+    func rebuildIndex() throws -> Int {
+        try index.reset()
+        var count = 0
+        var read: [UInt32: UInt32] = [:]
+        for record in journal.all { index.insert(record.id, record.location) }
+        for info in table.all.sorted(by: { $0.number < $1.number }) where info.state != .deleted {
+            do {
+                let entries = try currentEntries(of: info)
+                index.insert(entries)
+                count += entries.count
+                read[info.number] = UInt32(clamping: info.registeredLength)
+            } catch is FormatError {
+                continue  // Scrubbing reports it.
+            } catch let error as StoreError where error.code == .integrity {
+                continue
+            }
+            if index.isTailFull { try index.flush(durable: read) }
+        }
+        try index.flush(durable: read)
+        return count
     }
 
     /// Reads `target.count` bytes of a pack.
