@@ -81,7 +81,11 @@ public final class Catalog: Sendable {
 
     /// Flushes and closes the file. Later calls throw.
     public func close() throws {
-        do { try pool.close() } catch { throw CatalogError.wrap(error) }
+        do {
+            // The log is emptied into the database, so that what is left is one file.
+            try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+            try pool.close()
+        } catch { throw CatalogError.wrap(error) }
     }
 
     private static func migrate(_ pool: DatabasePool, _ migrations: [Migration]) throws {

@@ -102,8 +102,11 @@ struct TreeDecoder {
             guard max(inner.count, innerVolatile.count) <= DirectoryContent.inlineMaximum else {
                 throw FormatError("an inlined directory is too long")
             }
-            let treeID = try TreeObject(stable: inner, volatile: innerVolatile).treeID
-            return DirectoryContent(treeID: treeID, place: .inline(stable: inner, volatile: innerVolatile))
+            guard case .entries(let entries) = try TreeObject(stable: inner, volatile: innerVolatile) else {
+                throw FormatError("an inlined directory is split")
+            }
+            return DirectoryContent(
+                treeID: TreeObject.treeID(entries), place: .inline(stable: inner, volatile: innerVolatile))
         case 1:
             let ref = try stable.ref(crc: false)
             let treeID = try volatile.digest()

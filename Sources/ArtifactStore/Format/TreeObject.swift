@@ -62,8 +62,8 @@ struct TreeEntry: Hashable, Sendable {
     }
 }
 
-/// The record of a directory: its entries sorted bytewise by name, or, above 2,048 entries, sixteen directories by the
-/// next four bits of SHA-256 of the name.
+/// The record of a directory: its entries sorted bytewise by name, or, above 2,048 entries or 8 KiB, sixteen directories by
+/// the next four bits of SHA-256 of the name.
 enum TreeObject: Sendable {
     case entries([TreeEntry])
     case split([DirectoryContent?])
@@ -117,21 +117,16 @@ enum TreeObject: Sendable {
         try reader.volatile.end()
     }
 
-    /// The Merkle root.
-    var treeID: SHA256Digest {
-        var writer = CanonicalWriter()
-        switch self {
-        case .entries(let entries):
-            writer.byte(0)
-            for entry in entries { entry.identity(into: &writer) }
-        case .split(let parts):
-            writer.byte(1)
-            for part in parts {
-                writer.byte(part == nil ? 0 : 1)
-                if let part { writer.digest(part.treeID) }
-            }
+    /// The Merkle root of a directory with these entries, however it is split and encoded.
+    static func treeID(_ entries: [TreeEntry]) -> SHA256Digest {
+        var hash = SHA256()
+        hash.update([0])
+        for entry in entries {
+            var writer = CanonicalWriter()
+            entry.identity(into: &writer)
+            hash.update(writer.bytes)
         }
-        return SHA256.digest(writer.bytes)
+        return hash.finish()
     }
 
     /// Every record that the two parts name, those of inlined directories included.

@@ -103,31 +103,52 @@ final class DirectoryIngest: Sendable {
 
 /// Makes directories of entries.
 enum TreeBuilder {
+    /// Directories whose stable part is larger are split, so that a change rewrites a few parts and not all names.
+    private static let splitBytes = 8 << 10
+    /// Fewer entries are not worth splitting.
+    private static let splitEntries = 16
+    /// Larger parts of a split directory are records of their own.
+    private static let partInlineMaximum = 256
+
     /// Stores a directory; small ones come back to be kept in their parent.
-    static func store(_ entries: [TreeEntry], _ session: IngestSession, depth: Int = 0) throws -> DirectoryContent {
-        guard entries.count > TreeObject.entriesMaximum else { return try store(.entries(entries), session) }
-        // Too many for one object: by the next four bits of the hash of the name.
-        var parts = [[TreeEntry]](repeating: [], count: 16)
-        for entry in entries {
-            let byte = SHA256.digest(entry.name).withUnsafeBytes { $0[depth / 2] }
-            parts[Int(depth % 2 == 0 ? byte >> 4 : byte & 15)].append(entry)
-        }
-        let stored = try parts.map { $0.isEmpty ? nil : try store($0, session, depth: depth + 1) }
-        return try store(.split(stored), session)
+    static func store(_ entries: [TreeEntry], _ session: IngestSession) throws -> DirectoryContent {
+        try store(entries, session, depth: 0)
     }
 
-    private static func store(_ object: TreeObject, _ session: IngestSession) throws -> DirectoryContent {
-        let (stable, volatile) = object.encode()
-        let treeID = object.treeID
-        if max(stable.count, volatile.count) <= DirectoryContent.inlineMaximum {
-            return DirectoryContent(treeID: treeID, place: .inline(stable: stable, volatile: volatile))
+    private static func store(_ entries: [TreeEntry], _ session: IngestSession, depth: Int) throws -> DirectoryContent {
+        let limit = depth == 0 ? DirectoryContent.inlineMaximum : partInlineMaximum
+        if entries.count <= TreeObject.entriesMaximum {
+            let object = TreeObject.entries(entries)
+            let parts = object.encode()
+            if parts.stable.count <= splitBytes || entries.count < splitEntries {
+                return try store(object, parts, TreeObject.treeID(entries), session, inline: limit)
+            }
+        }
+        // By the next four bits of the hash of the name.
+        var groups = [[TreeEntry]](repeating: [], count: 16)
+        for entry in entries {
+            let byte = SHA256.digest(entry.name).withUnsafeBytes { $0[depth / 2] }
+            groups[Int(depth % 2 == 0 ? byte >> 4 : byte & 15)].append(entry)
+        }
+        let object = TreeObject.split(
+            try groups.map { $0.isEmpty ? nil : try store($0, session, depth: depth + 1) })
+        // Never inline: its Merkle root cannot be told from its parts' references.
+        return try store(object, object.encode(), TreeObject.treeID(entries), session, inline: -1)
+    }
+
+    private static func store(
+        _ object: TreeObject, _ parts: (stable: [UInt8], volatile: [UInt8]), _ treeID: SHA256Digest,
+        _ session: IngestSession, inline limit: Int
+    ) throws -> DirectoryContent {
+        if parts.stable.count <= limit, parts.volatile.count <= DirectoryContent.inlineMaximum {
+            return DirectoryContent(treeID: treeID, place: .inline(stable: parts.stable, volatile: parts.volatile))
         }
         let refs = try object.refs()
-        let ref = try session.storeObject(stable, kind: .tree, reach: refs.stable.map(\.id))
-        if volatile.count <= DirectoryContent.inlineMaximum, refs.volatile.isEmpty {
-            return DirectoryContent(treeID: treeID, place: .record(ref, volatile: .inline(volatile)))
+        let ref = try session.storeObject(parts.stable, kind: .tree, reach: refs.stable.map(\.id))
+        if parts.volatile.count <= DirectoryContent.inlineMaximum, refs.volatile.isEmpty {
+            return DirectoryContent(treeID: treeID, place: .record(ref, volatile: .inline(parts.volatile)))
         }
-        let second = try session.storeObject(volatile, kind: .tree, reach: refs.volatile.map(\.id))
+        let second = try session.storeObject(parts.volatile, kind: .tree, reach: refs.volatile.map(\.id))
         return DirectoryContent(treeID: treeID, place: .record(ref, volatile: .record(second)))
     }
 }

@@ -34,6 +34,18 @@ final class FlushGroup: Sendable {
         }
     }
 
+    /// Flushes side by side: the device merges what it is asked at the same time.
+    private func flushAll(_ numbers: Set<UInt32>) throws -> [PackWriter.Durable] {
+        let list = numbers.sorted()
+        let results = Mutex<[PackWriter.Durable]>([])
+        let packs = packs
+        try pool.forEach(list.count) { index in
+            let durables = try packs.flush([list[index]])
+            results.withLock { $0 += durables }
+        }
+        return results.withLock { $0 }.sorted { $0.number < $1.number }
+    }
+
     private func work() {
         while true {
             let batch = state.withLock { state -> [Waiter] in
@@ -42,7 +54,7 @@ final class FlushGroup: Sendable {
                 return state.waiting
             }
             if batch.isEmpty { return }
-            let result = Result { try packs.flush(batch.reduce(into: []) { $0.formUnion($1.packs) }) }
+            let result = Result { try flushAll(batch.reduce(into: []) { $0.formUnion($1.packs) }) }
             for waiter in batch {
                 waiter.continuation.resume(
                     with: result.map { $0.filter { waiter.packs.contains($0.number) } })

@@ -38,7 +38,9 @@ struct ReadContext: Sendable {
                 }
             let tree = try TreeObject(
                 stable: try reader.object(ref, domain, session: session), volatile: volatile)
-            guard tree.treeID == directory.treeID else { throw FormatError("a directory is not the one it should be") }
+            if case .entries(let entries) = tree, TreeObject.treeID(entries) != directory.treeID {
+                throw FormatError("a directory is not the one it should be")
+            }
             return tree
         }
     }
@@ -54,7 +56,11 @@ struct ReadContext: Sendable {
         case .split(let parts):
             var all: [TreeEntry] = []
             for case let part? in parts { all += try entries(part) }
-            return all.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+            all.sort { $0.name.lexicographicallyPrecedes($1.name) }
+            guard TreeObject.treeID(all) == directory.treeID else {
+                throw FormatError("a directory is not the one it should be")
+            }
+            return all
         }
     }
 }

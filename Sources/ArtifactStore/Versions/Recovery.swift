@@ -28,7 +28,9 @@ struct Recovery: Sendable {
             if info.state != .deleted { names.insert(info.name) }
         }
         // A pack that no commit named belongs to an ingest that a crash ended; a deleted one may be left over.
-        for name in try packs.backend.list() where !names.contains(name) { try packs.backend.delete(name) }
+        // A database without any pack is new: then the packs may be all that is left of a lost one, and stay.
+        let isNew = rows.isEmpty && next <= 1
+        for name in try packs.backend.list() where !isNew && !names.contains(name) { try packs.backend.delete(name) }
         for row in rows {
             let info = try Self.info(row)
             if info.state == .open { try resume(info, row) }
