@@ -140,7 +140,7 @@ let package = Package(
         .executableTarget(
             name: "coffer-bench",
             dependencies: [
-                "ArtifactStore", "Catalog", "KeyHierarchy",
+                "ArtifactStore", "Catalog", "Cryptography", "KeyHierarchy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 systemPackage,
             ],

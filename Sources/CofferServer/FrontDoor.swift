@@ -5,9 +5,11 @@ import Synchronization
 /// Answers `/-/health` and `/-/metrics` from the moment the port is open, and everything else once the house behind it
 /// stands. Until then, and while the root is sealed, requests get 503 and a reason.
 final class FrontDoor: Sendable {
-    /// What stands behind the door. Starting → ready | failed; ready → stopping.
+    /// What stands behind the door. Starting → sealed | ready; sealed → starting; ready → stopping.
     enum State: Sendable {
         case starting
+        /// The root key waits for a passphrase; the closure answers the request that brings it.
+        case sealed(@Sendable (ServiceRequest) async -> ServiceResponse)
         case ready(@Sendable (ServiceRequest) async -> ServiceResponse)
         case stopping
     }
@@ -44,6 +46,8 @@ final class FrontDoor: Sendable {
         // A request that arrives while the server stops came over a connection that is being closed after it: it is
         // refused in a way that every SDK retries.
         case .starting, .stopping: return unavailable(state)
+        case .sealed(let unseal):
+            return request.path == UnsealRequest.path ? await unseal(request) : UnsealRequest.refusal(request)
         }
     }
 
@@ -63,6 +67,7 @@ final class FrontDoor: Sendable {
     private func unavailable(_ state: State) -> ServiceResponse {
         var word = "starting"
         if case .stopping = state { word = "stopping" }
+        if case .sealed = state { word = "sealed" }
         var response = text(503, "{\"status\":\"\(word)\"}\n", type: "application/json")
         response.headers[.retryAfter] = "1"
         return response

@@ -23,12 +23,15 @@ struct House: Sendable {
     let account: String
 
     /// Opens the house in a data directory that this process has locked.
-    /// - Parameter endpoint: where jobs reach this server.
+    /// - Parameters:
+    ///   - endpoint: where jobs reach this server.
+    ///   - unseal: waits until somebody has opened a root that no slot opens by itself.
     static func open(
-        _ configuration: ServerConfiguration, _ directory: DataDirectory, endpoint: String, logger: Logger
+        _ configuration: ServerConfiguration, _ directory: DataDirectory, endpoint: String, logger: Logger,
+        unseal: (KeyHierarchy) async throws -> Void
     ) async throws -> House {
         let catalog = try Catalog(path: directory.catalog.string, migrations: migrations)
-        let keys = try await openKeys(configuration, directory, catalog, logger)
+        let keys = try await openKeys(configuration, directory, catalog, logger, unseal)
         let access = AccessControl(catalog: catalog, sealer: KeyringSealer(keys: keys))
         let account = try await bootstrap(configuration, directory, access, logger)
         let store = try await ArtifactStore(
@@ -68,7 +71,8 @@ struct House: Sendable {
     // MARK: Steps
 
     private static func openKeys(
-        _ configuration: ServerConfiguration, _ directory: DataDirectory, _ catalog: Catalog, _ logger: Logger
+        _ configuration: ServerConfiguration, _ directory: DataDirectory, _ catalog: Catalog, _ logger: Logger,
+        _ unseal: (KeyHierarchy) async throws -> Void
     ) async throws -> KeyHierarchy {
         let location = RootLocation(directory: directory.root.string)
         guard try DataDirectory.contents(of: FilePath(location.rootFile)) != nil else {
@@ -76,11 +80,11 @@ struct House: Sendable {
         }
         let keys = try await KeyHierarchy.open(catalog: catalog, root: location)
         if keys.isSealed {
-            guard let passphrase = configuration.rootPassphrase else {
-                throw StartupError(
-                    .failed, "the root key is sealed; set COFFER_ROOT_PASSPHRASE to one of its passphrases")
+            if let passphrase = configuration.rootPassphrase {
+                try await keys.unseal(passphrase: passphrase)
+            } else {
+                try await unseal(keys)
             }
-            try await keys.unseal(passphrase: passphrase)
         }
         return keys
     }

@@ -4,6 +4,7 @@ import CodePipelineAPI
 import Console
 import Foundation
 import KMSAPI
+import KeyHierarchy
 import Logging
 import PipelineEngine
 import S3API
@@ -23,7 +24,14 @@ struct HouseService: Service {
     func run() async throws {
         guard let port = await bound.port() else { return }
         let endpoint = endpoint(port)
-        let house = try await House.open(configuration, directory, endpoint: endpoint, logger: logger)
+        let house: House
+        do {
+            house = try await House.open(
+                configuration, directory, endpoint: endpoint, logger: logger,
+                unseal: { try await waitForUnseal($0, endpoint) })
+        } catch is CancellationError {
+            return  // Told to stop while sealed: nothing was opened.
+        }
         let s3 = S3Front(objects: house.objects, access: house.access, logger: logger)
         let dispatch = dispatch(house, s3)
         let housekeeping = Housekeeping(front: s3, store: house.store, logger: logger)
@@ -35,8 +43,10 @@ struct HouseService: Service {
         onReady(announcement)
         try await cancelWhenGracefulShutdown {
             async let kept: Void = housekeeping.run()
+            async let maintained: Void = maintainKeys(house.keys)
             try await house.pipelines.run()
             await kept
+            await maintained
         }
         try await house.close()
     }
@@ -62,6 +72,38 @@ struct HouseService: Service {
                 .sts: STSFront(access: house.access, report: report),
             ],
             native: native, logger: logger)
+    }
+
+    /// Lets what is due happen to keys (deletion, rotation, expiry) even when nobody asks for them.
+    private func maintainKeys(_ keys: KeyHierarchy) async {
+        while !Task.isCancelled {
+            do {
+                try await keys.maintain()
+                try await Task.sleep(for: .seconds(300))
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error("keys: \(error)")
+                // A cancelled sleep ends the loop at its condition.
+                try? await Task.sleep(for: .seconds(300))
+            }
+        }
+    }
+
+    /// Answers 503 to everything but `POST /-/v1/root/unseal` until a passphrase has opened the root.
+    private func waitForUnseal(_ keys: KeyHierarchy, _ endpoint: String) async throws {
+        let (opened, announce) = AsyncStream.makeStream(of: Void.self)
+        let unseal = UnsealRequest(keys: keys)
+        door.become(
+            .sealed { request in
+                let response = await unseal.respond(to: request)
+                if !keys.isSealed { announce.finish() }
+                return response
+            })
+        logger.warning("the root key is sealed: run `coffer root unseal --endpoint \(endpoint)`")
+        await cancelWhenGracefulShutdown { for await _ in opened {} }
+        guard !keys.isSealed else { throw CancellationError() }
+        door.become(.starting)
     }
 
     /// The address by which programs of this machine reach the port.

@@ -28,7 +28,7 @@ struct Coffer: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Artifacts", subcommands: [ArtifactCommand.self, DiffCommand.self, WhyCommand.self]),
-            CommandGroup(name: "Maintenance", subcommands: [StoreCommand.self]),
+            CommandGroup(name: "Maintenance", subcommands: [StoreCommand.self, RootCommand.self]),
         ])
 
     static func main() async {

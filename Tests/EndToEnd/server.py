@@ -220,7 +220,7 @@ class Server:
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
-            region_name=self.region,
+            region_name=options.pop("region", self.region),
             aws_access_key_id=options.pop("access_key", self.access_key),
             aws_secret_access_key=options.pop("secret_key", self.secret_key),
             config=config,

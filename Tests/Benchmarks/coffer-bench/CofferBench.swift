@@ -6,5 +6,7 @@ struct CofferBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coffer-bench",
         abstract: "Measures the store from inside.",
-        subcommands: [Ingest.self, Restore.self, Zip.self, SmallPublish.self, Stream.self, Index.self, Open.self])
+        subcommands: [
+            Keys.self, Ingest.self, Restore.self, Zip.self, SmallPublish.self, Stream.self, Index.self, Open.self,
+        ])
 }
