@@ -9,6 +9,8 @@ public struct VersionFilter: Sendable {
     public var scope: AccountRegion
     /// Of one repository.
     public var repository: String?
+    /// Of all repositories but this one.
+    public var exceptRepository: String?
     /// Of one artifact name.
     public var artifact: String?
     /// Of one execution.
@@ -86,13 +88,15 @@ extension ArtifactStore {
         }
         let sql = """
             SELECT * FROM store_versions WHERE account = ? AND region = ? AND \(condition("repository", filter.repository))
+                AND repository <> ?
                 AND \(condition("artifact", filter.artifact)) AND \(condition("execution", filter.execution))
                 AND (deleted_at IS NULL OR ? = 1) AND (created_at, number, id) < (?, ?, ?)
             ORDER BY created_at DESC, number DESC, id DESC LIMIT ?
             """
         let rows = try await catalog.read { transaction in
             try transaction.rows(
-                sql, filter.scope.account, filter.scope.region, filter.repository, filter.artifact, filter.execution,
+                sql, filter.scope.account, filter.scope.region, filter.repository, filter.exceptRepository ?? "",
+                filter.artifact, filter.execution,
                 filter.includesDeleted ? 1 : 0, time, number, last, limit + 1)
         }
         let page = try await versions(Array(rows.prefix(limit)))

@@ -2,6 +2,7 @@ import AWSProtocol
 import ArtifactStore
 import Cryptography
 import HTTPTypes
+import ObjectStorage
 
 /// `/-/v1/artifacts` and `/-/v1/artifact…`: looking at versions and into them.
 enum ArtifactRoutes {
@@ -14,8 +15,10 @@ enum ArtifactRoutes {
     @Sendable static func list(_ request: NativeRequest) async throws -> ServiceResponse {
         let names = request.value("name")?.split(separator: "/", maxSplits: 1).map(String.init) ?? []
         try request.authorise("ListArtifacts", request.value("name") ?? "*")
-        let filter = VersionFilter(
+        var filter = VersionFilter(
             scope: request.scope, repository: names.first, artifact: names.count > 1 ? names[1] : nil)
+        // Objects of buckets are versions too, by the thousand; people ask for artifacts.
+        if names.isEmpty { filter.exceptRepository = ObjectStorage.repository }
         var left = try request.number("limit", default: 50, max: 10_000)
         var items: [VersionItem] = []
         var after: String?

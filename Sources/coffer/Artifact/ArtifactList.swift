@@ -6,7 +6,7 @@ struct ArtifactList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List artifact versions, newest first.")
 
-    @Argument(help: "PIPELINE or PIPELINE/ARTIFACT; default: all.")
+    @Argument(help: "PIPELINE or PIPELINE/ARTIFACT; default: all artifacts. `s3` stands for the objects of buckets.")
     var name: String?
 
     @Option(help: "How many at most.")
