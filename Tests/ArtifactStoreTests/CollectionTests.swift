@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -62,6 +63,35 @@ import Testing
         try await fixture.store.collect()
         try await fixture.store.collect()
         #expect(try await fixture.read(again) == bytes)
+    }
+
+    @Test("a version published between the mark and the condemnation keeps its packs") func publishedAfterMark()
+        async throws
+    {
+        let clock = ManualClock()
+        let fixture = try await StoreFixture(now: { clock.now }, configure: Self.small)
+        defer { fixture.remove() }
+        var random = SeededGenerator(seed: 45)
+        let bytes = random.bytes(400_000)
+        let version = try await fixture.publish(bytes)
+        try fixture.store.packs.sealOpenPacks()
+        try await fixture.store.delete([version.id])
+        clock.advance(1)
+        var ingest: Ingest? = try await fixture.store.beginIngest(scope: fixture.scope)
+        let waiting = Mutex(try await ingest?.addBlob(bytes))
+        ingest = nil
+        fixture.store.collectionHook.withLock {
+            $0 = { step in
+                guard step == .condemning, let staged = waiting.withLock({ $0.take() }) else { return }
+                try await fixture.store.publish(staged, fixture.draft("late"))
+            }
+        }
+        try await fixture.store.collect()
+        fixture.store.collectionHook.withLock { $0 = nil }
+        try await fixture.store.collect()
+        let late = try await fixture.store.resolve(
+            VersionReference(repository: "web", artifact: "late"), in: fixture.scope)
+        #expect(try await fixture.read(late) == bytes)
     }
 
     @Test("a reader finishes what it began although the version is collected meanwhile") func readDuringCollection()
