@@ -56,8 +56,17 @@ public struct ArtifactDiffer: Sendable {
         let filled = try await filler.fill(drafts)
         return DiffReport(
             old: oldName, new: newName, changes: filled.changes, directoryRenames: renames.directoryRenames(),
-            identical: walk.identical, prunedDirectories: walk.prunedDirectories,
+            identical: identicalFiles(walk, drafts), prunedDirectories: walk.prunedDirectories,
             notices: walk.notices + renames.notices + filled.notices)
+    }
+
+    /// How many files and links are the same on both sides. Equal directories are pruned without being listed, so where the
+    /// new tree's total is known, it is that less whatever is listed as a change.
+    private func identicalFiles(_ walk: TreeWalk, _ drafts: [Draft]) -> Int {
+        guard walk.prunedDirectories > 0, options.filter.acceptsAll, let total = walk.new.fileCount else {
+            return walk.identical
+        }
+        return total - drafts.count { $0.new.map { $0.node.kind != .directory } ?? false }
     }
 
     private func findRenames(_ walk: TreeWalk, deadline: ContinuousClock.Instant?) async throws -> RenameFinder {

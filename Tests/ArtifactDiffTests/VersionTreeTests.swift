@@ -87,6 +87,21 @@ struct VersionTreeTests {
         await #expect(throws: StoreError.self) { try await VersionTree.open(fixture.store, old, path: "nothing") }
     }
 
+    @Test("files below directories that were pruned count as identical")
+    func identicalBelowPrunedDirectories() async throws {
+        let fixture = try await Fixture()
+        var files: [String: MemoryFile] = [
+            "kept/a": .text("1\n"), "kept/deep/b": .text("2\n"), "kept/link": .link("a"), "top": .text("3\n"),
+            "gone": .text("4\n"),
+        ]
+        let old = try await fixture.publish(files)
+        files["gone"] = nil
+        files["new/c"] = .text("something else\n")
+        let summary = try await fixture.diff(old, try await fixture.publish(files)).summary
+        #expect(summary.prunedDirectories == 1)
+        #expect(summary.added == 1 && summary.removed == 1 && summary.identical == 4)
+    }
+
     @Test("uploaded zips are compared member by member, also against a directory")
     func zips() async throws {
         let fixture = try await Fixture()

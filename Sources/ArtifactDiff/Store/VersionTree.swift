@@ -30,11 +30,13 @@ public enum VersionTree {
                 stream: { try await store.read(version.id) })
         }
         if halves.count == 2 { return try await archive(store, version, outer, under: trimmed(halves[1])) }
-        if outer.isEmpty { return StoredDirectory(store: store, version: version.id, root: "") }
+        if outer.isEmpty {
+            return StoredDirectory(store: store, version: version.id, root: "", fileCount: version.fileCount)
+        }
         let found = try await store.entries(of: version.id, under: outer, recursive: false)
         // A directory lists its children; a file or link lists itself.
         guard let entry = found.first, found.count == 1, entry.path == outer else {
-            return StoredDirectory(store: store, version: version.id, root: outer)
+            return StoredDirectory(store: store, version: version.id, root: outer, fileCount: nil)
         }
         return StoredFile(
             name: entry.name, size: entry.size, mode: entry.mode, id: entry.contentID,
@@ -101,6 +103,7 @@ private struct StoredDirectory: TreeSource {
     let store: ArtifactStore
     let version: VersionID
     let root: String
+    let fileCount: Int?
 
     func children(of directory: [UInt8]) async throws -> [TreeNode] {
         let path = place(directory)

@@ -34,6 +34,9 @@ public struct TreeNode: Sendable, Hashable {
 
 /// A tree that can be compared. Paths are raw bytes, components separated by `/`; the root is the empty path.
 public protocol TreeSource: Sendable {
+    /// Files and links in the whole tree, where that is known without listing it; nil otherwise.
+    var fileCount: Int? { get }
+
     /// The entries of a directory, in any order.
     func children(of directory: [UInt8]) async throws -> [TreeNode]
 
@@ -42,6 +45,11 @@ public protocol TreeSource: Sendable {
 
     /// SHA-256 of a file's content, for files whose node has none.
     func digest(of file: [UInt8]) async throws -> SHA256Digest
+}
+
+extension TreeSource {
+    /// Not known.
+    public var fileCount: Int? { nil }
 }
 
 /// An entry with its whole path.
