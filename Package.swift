@@ -92,7 +92,8 @@ let package = Package(
         library(
             "S3API", path: "Sources/ServiceAPIs/S3",
             [
-                "AccessControl", "AWSProtocol", "ArtifactStore", "Cryptography", "KeyHierarchy", "ObjectStorage",
+                "AccessControl", "AWSProtocol", "ArtifactStore", "Catalog", "Cryptography", "KeyHierarchy",
+                "ObjectStorage",
                 httpTypes, log,
             ]),
         library("STSAPI", path: "Sources/ServiceAPIs/STS", ["AccessControl", "AWSProtocol", httpTypes]),
@@ -103,7 +104,7 @@ let package = Package(
             "Console",
             [
                 "AccessControl", "ActionProviders", "Archives", "ArtifactDiff", "ArtifactStore", "AWSProtocol",
-                "Compression",
+                "Catalog", "Compression",
                 "Cryptography", "KeyHierarchy", "ObjectStorage", "PipelineEngine", "PipelineModel", httpTypes, log,
                 systemPackage,
             ]),

@@ -24,6 +24,7 @@ public struct Migration: Sendable {
 public final class Catalog: Sendable {
     private let pool: DatabasePool
     private let queue: CommitQueue
+    private let isClosed = Mutex(false)
 
     /// Opens or creates the database file at `path` and brings its schema up to date.
     ///
@@ -51,6 +52,7 @@ public final class Catalog: Sendable {
 
     /// Runs `body` on a consistent snapshot, beside any writers.
     public func read<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
+        try requireOpen()
         do {
             return try await pool.read { try body(Transaction(database: $0)) }
         } catch {
@@ -62,6 +64,7 @@ public final class Catalog: Sendable {
     ///
     /// Writes that arrive together share one commit; each is all or nothing. `body` may not wait for other writes.
     public func write<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
+        try requireOpen()
         return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
             let box = ResultBox<T>()
             queue.submit(
@@ -79,13 +82,22 @@ public final class Catalog: Sendable {
         }
     }
 
-    /// Flushes and closes the file. Later calls throw.
+    /// Empties the log into the file, so that what is left is one file, and closes it. Later reads and writes throw
+    /// `CatalogError` with `.closed`; closing again does nothing.
     public func close() throws {
-        do {
-            // The log is emptied into the database, so that what is left is one file.
-            try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
-            try pool.close()
-        } catch { throw CatalogError.wrap(error) }
+        // The connection must not be touched once it is closed: SQLite would follow a null pointer.
+        try isClosed.withLock { isClosed in
+            guard !isClosed else { return }
+            do {
+                try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+                try pool.close()
+            } catch { throw CatalogError.wrap(error) }
+            isClosed = true
+        }
+    }
+
+    private func requireOpen() throws {
+        guard isClosed.withLock({ !$0 }) else { throw CatalogError(.closed, "the database has been closed") }
     }
 
     private static func migrate(_ pool: DatabasePool, _ migrations: [Migration]) throws {

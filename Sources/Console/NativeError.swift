@@ -2,6 +2,7 @@ package import AWSProtocol
 import AccessControl
 import ActionProviders
 import ArtifactStore
+import Catalog
 import HTTPTypes
 import KeyHierarchy
 import ObjectStorage
@@ -26,6 +27,7 @@ package struct NativeError: Error, Sendable {
         case let error as AWSError: self.init(error.status(in: .restJSON), error.code, error.message)
         case let error as StoreError:
             self.init(NativeError.status(of: error.code), "Store\(error.code.rawValue)", error.message)
+        case let error as CatalogError where error.code == .full: self.init(507, "StoreFull", error.message)
         case let error as PipelineError:
             self.init(NativeError.status(of: error.code), error.code.rawValue, error.message)
         case let error as ProviderError:

@@ -102,6 +102,19 @@ private func withCatalog(
         }
     }
 
+    @Test func `closing twice is harmless and what follows is refused`() async throws {
+        try await withCatalog { catalog, _ in
+            try catalog.close()
+            try catalog.close()
+            let read = await #expect(throws: CatalogError.self) { try await catalog.read { try $0.rows("SELECT 1") } }
+            #expect(read?.code == .closed)
+            let write = await #expect(throws: CatalogError.self) {
+                try await catalog.write { try $0.execute("SELECT 1") }
+            }
+            #expect(write?.code == .closed)
+        }
+    }
+
     @Test func `a file that is no database is called damaged`() async throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("not-\(UUID().uuidString)").path
         try Data(repeating: 0x41, count: 8192).write(to: URL(fileURLWithPath: path))

@@ -13,12 +13,26 @@ struct Recovery: Sendable {
     func run() async throws {
         let rows = try await catalog.read { try $0.rows("SELECT * FROM store_packs") }
         let next = try await catalog.read { try $0.storeState("next_pack") }
+        let isUsed = try await catalog.read { try $0.row("SELECT value FROM store_state WHERE name = 'used'") != nil }
         let journal = try await catalog.read { try $0.rows("SELECT * FROM store_journal") }
         let damage = try await catalog.read { try $0.rows("SELECT pack, record FROM store_damage") }
-        try await pool.run { try restore(rows, next: next, journal, damage) }
+        let isLost = try await pool.run {
+            // A database that never had a store beside packs that it does not know: they may be all that is left of
+            // another database, and stay.
+            let isLost = try rows.isEmpty && next <= 1 && !isUsed && !packs.backend.list().isEmpty
+            try restore(rows, keepsStrangers: isLost, next: next, journal, damage)
+            return isLost
+        }
+        if !isUsed, !isLost {
+            try await catalog.write {
+                _ = try $0.execute("INSERT INTO store_state (name, value) VALUES ('used', 1) ON CONFLICT DO NOTHING")
+            }
+        }
     }
 
-    private func restore(_ rows: [Row], next: Int64, _ journal: [Row], _ damage: [Row]) throws {
+    private func restore(
+        _ rows: [Row], keepsStrangers: Bool, next: Int64, _ journal: [Row], _ damage: [Row]
+    ) throws {
         packs.table.reserve(below: UInt32(next))
         var names: Set<String> = []
         for row in rows {
@@ -28,9 +42,9 @@ struct Recovery: Sendable {
             if info.state != .deleted { names.insert(info.name) }
         }
         // A pack that no commit named belongs to an ingest that a crash ended; a deleted one may be left over.
-        // A database without any pack is new: then the packs may be all that is left of a lost one, and stay.
-        let isNew = rows.isEmpty && next <= 1
-        for name in try packs.backend.list() where !isNew && !names.contains(name) { try packs.backend.delete(name) }
+        for name in try packs.backend.list() where !keepsStrangers && !names.contains(name) {
+            try packs.backend.delete(name)
+        }
         for row in rows {
             let info = try Self.info(row)
             if info.state == .open { try resume(info, row) }
