@@ -3,7 +3,6 @@ import AccessControl
 import ActionProviders
 import ArtifactStore
 import Catalog
-import Cryptography
 import KeyHierarchy
 import Logging
 import ObjectStorage
@@ -32,7 +31,7 @@ struct House: Sendable {
     ) async throws -> House {
         let catalog = try Catalog(path: directory.catalog.string, migrations: migrations)
         let keys = try await openKeys(configuration, directory, catalog, logger, unseal)
-        let access = AccessControl(catalog: catalog, sealer: KeyringSealer(keys: keys))
+        let access = AccessControl(catalog: catalog, keys: keys)
         let account = try await bootstrap(configuration, directory, access, logger)
         let store = try await ArtifactStore(
             configuration: StoreConfiguration(directory: directory.store), catalog: catalog, keys: keys)
@@ -143,19 +142,6 @@ struct House: Sendable {
         ProviderConfiguration(
             dataDirectory: directory.path.string, allowsUnsandboxed: configuration.allowUnsandboxed,
             jobEnvironment: { try await credentials.environment(for: $0) }, logger: logger)
-    }
-}
-
-/// Seals access keys' secrets under the instance's keyring.
-private struct KeyringSealer: SecretSealer {
-    let keys: KeyHierarchy
-
-    func seal(_ plaintext: SecretBytes, name: String) async throws -> [UInt8] {
-        try await keys.sealServiceSecret(plaintext, name: name)
-    }
-
-    func open(_ sealed: [UInt8], name: String) async throws -> SecretBytes {
-        try await keys.openServiceSecret(sealed, name: name)
     }
 }
 
