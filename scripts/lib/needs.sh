@@ -47,14 +47,32 @@ need_aws() {
     command -v aws >/dev/null 2>&1 || die "no aws command after installing awscli; is /usr/bin on PATH?"
 }
 
-# need_boto3: prints a Python that can import boto3, in a virtual environment where the system has none.
-need_boto3() {
-    if python3 -c 'import boto3' >/dev/null 2>&1; then command -v python3; return; fi
-    local venv=$1
-    if ! "$venv/bin/python" -c 'import boto3' >/dev/null 2>&1; then
-        need_debian python3 python3-venv >&2
-        python3 -m venv "$venv" >&2 || die "python3 -m venv $venv failed"
-        "$venv/bin/pip" install --quiet boto3 >&2 || die "pip could not install boto3"
+# aws_reads_endpoint: whether the aws command heeds AWS_ENDPOINT_URL, as versions from July 2023 on do; Debian 12 has an
+# older one, which must be told with --endpoint-url.
+aws_reads_endpoint() {
+    local version
+    version=$(aws --version 2>&1 | sed -n 's#^aws-cli/\([0-9]*\)\.\([0-9]*\).*#\1 \2#p')
+    # shellcheck disable=SC2086
+    set -- $version
+    case "${1:-0}" in
+        0) return 1 ;;
+        1) [ "${2:-0}" -ge 29 ] ;;
+        2) [ "${2:-0}" -ge 13 ] ;;
+    esac
+}
+
+# need_clients DIR: puts a Python with boto3 and an aws command that heeds AWS_ENDPOINT_URL first on PATH, from a virtual
+# environment in DIR where the system lacks either.
+need_clients() {
+    command -v python3 >/dev/null 2>&1 || need_debian python3
+    if python3 -c 'import boto3' >/dev/null 2>&1 && command -v aws >/dev/null 2>&1 && aws_reads_endpoint; then return; fi
+    if [ ! -x "$1/bin/aws" ] || ! "$1/bin/python3" -c 'import boto3' >/dev/null 2>&1; then
+        need_debian python3-venv
+        say "Installing boto3 and aws into $1"
+        python3 -m venv "$1" || die "python3 -m venv $1 failed"
+        "$1/bin/pip" install --quiet boto3 awscli || die "pip could not install boto3 and awscli; is PyPI reachable?"
     fi
-    printf '%s\n' "$venv/bin/python"
+    PATH=$1/bin:$PATH
+    export PATH
+    hash -r
 }
