@@ -3,6 +3,7 @@ import AccessControl
 import ActionProviders
 import ArtifactStore
 import Catalog
+import Cryptography
 import KeyHierarchy
 import Logging
 import ObjectStorage
