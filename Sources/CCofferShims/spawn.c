@@ -19,8 +19,11 @@ int coffer_spawn(
         posix_spawn_file_actions_destroy(&actions);
         return error;
     }
-    // Two rounds: first above every source, then down to 0…count-1, so that no source is overwritten before its turn.
-    const int above = 512;
+    // Two rounds: first above every source, then down to 0…count-1, so that no source is overwritten before its turn. A
+    // busy server has descriptors of any number: the place above them is computed, never assumed.
+    int above = (int)count;
+    for (size_t i = 0; i < count; i++)
+        if (descriptors[i] >= above) above = descriptors[i] + 1;
     for (size_t i = 0; !error && i < count; i++)
         error = posix_spawn_file_actions_adddup2(&actions, descriptors[i], above + (int)i);
     for (size_t i = 0; !error && i < count; i++)
