@@ -7,7 +7,7 @@ import Synchronization
 package final class EphemeralStoreKeys: StoreKeys {
     private let storage = SecretBytes.random(count: 32)
     private let domains = Mutex<[StoreDomainScope: StoreDomain]>([:])
-    private let dataKeys = Mutex<[[UInt8]: (key: SecretBytes, context: [String: String])]>([:])
+    private let dataKeys = Mutex<[[UInt8]: (key: SecretBytes, binding: DataKeyBinding)]>([:])
     private let isDisabled = Mutex(false)
 
     package init() {}
@@ -25,20 +25,18 @@ package final class EphemeralStoreKeys: StoreKeys {
     }
 
     package func newDataKey(
-        under key: StoreKeyReference, in scope: AccountRegion, context: [String: String]
+        under key: StoreKeyReference, for binding: DataKeyBinding
     ) async throws -> (key: SecretBytes, wrapped: [UInt8]) {
         try check()
         let made = SecretBytes.random(count: 32)
         let name = SecureRandom.bytes(16)
-        dataKeys.withLock { $0[name] = (made, context) }
+        dataKeys.withLock { $0[name] = (made, binding) }
         return (made, name)
     }
 
-    package func openDataKey(
-        _ wrapped: [UInt8], in scope: AccountRegion, context: [String: String]
-    ) async throws -> SecretBytes {
+    package func openDataKey(_ wrapped: [UInt8], of binding: DataKeyBinding) async throws -> SecretBytes {
         try check()
-        guard let found = dataKeys.withLock({ $0[wrapped] }), found.context == context else {
+        guard let found = dataKeys.withLock({ $0[wrapped] }), found.binding == binding else {
             throw StoreError(.keyUnavailable, "there is no such data key")
         }
         return found.key

@@ -16,18 +16,24 @@ struct KeyHierarchyKeys: StoreKeys {
     }
 
     func newDataKey(
-        under key: StoreKeyReference, in scope: AccountRegion, context: [String: String]
+        under key: StoreKeyReference, for binding: DataKeyBinding
     ) async throws -> (key: SecretBytes, wrapped: [UInt8]) {
         try await Self.translating {
-            let made = try await hierarchy.generateDataKey(under: try Self.reference(key, scope), context: context)
-            return (made.plaintext, made.blob)
+            let made = try await hierarchy.createEnvelope(
+                artifactID: binding.artifactID, for: try Self.reference(key), context: binding.context)
+            return (made.dataKey.key, made.envelope)
         }
     }
 
-    func openDataKey(
-        _ wrapped: [UInt8], in scope: AccountRegion, context: [String: String]
-    ) async throws -> SecretBytes {
-        try await Self.translating { try await hierarchy.decryptDataKey(wrapped, context: context) }
+    func openDataKey(_ wrapped: [UInt8], of binding: DataKeyBinding) async throws -> SecretBytes {
+        try await Self.opening(binding) {
+            guard ArtifactKeyEnvelope.isEnvelope(wrapped) else {
+                return try await hierarchy.decryptDataKey(wrapped, context: binding.bareContext)
+            }
+            return try await hierarchy.openEnvelope(
+                wrapped, of: binding.artifactID, context: binding.context
+            ).key
+        }
     }
 
     func currentStorageKey() async throws -> (version: UInt32, key: SecretBytes) {
@@ -42,13 +48,13 @@ struct KeyHierarchyKeys: StoreKeys {
     func domain(for scope: StoreDomainScope) async throws -> StoreDomain {
         try await Self.translating {
             switch scope {
-            case .key(let key, let scope):
-                Self.domain(try await hierarchy.dedupDomain(for: .key(try Self.reference(key, scope))))
+            case .key(let key, _):
+                Self.domain(try await hierarchy.dedupDomain(for: .key(try Self.reference(key))))
             case .account(let scope): Self.domain(try await hierarchy.dedupDomain(for: .account(scope)))
-            case .pipeline(let name, let key, let scope):
-                Self.domain(try await hierarchy.dedupDomain(for: .pipeline(name, try Self.reference(key, scope))))
-            case .artifact(let name, let key, let scope):
-                Self.domain(try await hierarchy.dedupDomain(for: .artifact(name, try Self.reference(key, scope))))
+            case .pipeline(let name, let key, _):
+                Self.domain(try await hierarchy.dedupDomain(for: .pipeline(name, try Self.reference(key))))
+            case .artifact(let name, let key, _):
+                Self.domain(try await hierarchy.dedupDomain(for: .artifact(name, try Self.reference(key))))
             }
         }
     }
@@ -63,10 +69,21 @@ struct KeyHierarchyKeys: StoreKeys {
     }
 
     /// The key's owner is in its ARN: `arn:PARTITION:kms:REGION:ACCOUNT:key/ID`.
-    private static func reference(_ key: StoreKeyReference, _ scope: AccountRegion) throws -> KMSKeyReference {
+    private static func reference(_ key: StoreKeyReference) throws -> KMSKeyReference {
         let parts = key.arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 6 else { throw StoreError.invalid("\(key.arn) is not the ARN of a key") }
         return KMSKeyReference(scope: AccountRegion(account: parts[4], region: parts[3]), keyID: key.id)
+    }
+
+    /// The same for what opens a version's data key: one that was altered, or is another version's, is damage.
+    private static func opening<T>(_ binding: DataKeyBinding, _ body: () async throws -> T) async throws -> T {
+        do {
+            return try await translating(body)
+        } catch let error as KeyFormatError {
+            throw StoreError.integrity("version \(binding.version): its data key does not open: \(error)")
+        } catch let error as KeyError where error.code == .invalidCiphertext {
+            throw StoreError.integrity("version \(binding.version): its data key was altered or is another version's")
+        }
     }
 
     /// Says in the store's terms that a key cannot be used; the key service's message is kept.

@@ -50,12 +50,12 @@ public enum StoreDomainScope: Sendable, Hashable {
 public protocol StoreKeys: Sendable {
     /// The key that `keyID` (id, ARN, alias; nil: the account's default) means in `scope`.
     func resolve(_ keyID: String?, in scope: AccountRegion) async throws -> StoreKeyReference
-    /// A fresh data key and its wrapped form.
+    /// A fresh data key and its wrapped form: an envelope (CFKE) with the owner as its only recipient.
     func newDataKey(
-        under key: StoreKeyReference, in scope: AccountRegion, context: [String: String]
+        under key: StoreKeyReference, for binding: DataKeyBinding
     ) async throws -> (key: SecretBytes, wrapped: [UInt8])
-    /// Unwraps a data key.
-    func openDataKey(_ wrapped: [UInt8], in scope: AccountRegion, context: [String: String]) async throws -> SecretBytes
+    /// Unwraps a data key with the owner's key.
+    func openDataKey(_ wrapped: [UInt8], of binding: DataKeyBinding) async throws -> SecretBytes
     /// The current storage key and its version.
     func currentStorageKey() async throws -> (version: UInt32, key: SecretBytes)
     /// An earlier storage key.

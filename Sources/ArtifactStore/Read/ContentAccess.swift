@@ -41,8 +41,7 @@ extension ArtifactStore {
     func open(_ row: Row, _ lease: Lease) async throws -> OpenVersion {
         let draft = try VersionRow.draft(row)
         let id = try VersionRow.id(row)
-        let dataKey = try await keys.openDataKey(
-            try row.bytes("data_key"), in: draft.scope, context: Self.keyContext(id))
+        let dataKey = try await keys.openDataKey(try row.bytes("data_key"), of: DataKeyBinding(id, draft))
         let domain = try await domain(id: try row.bytes("domain_id"), epoch: UInt32(try row.int64("domain_epoch")))
         let subject = "\(draft.repository)/\(draft.artifact)@\(try row.int64("number"))"
         let context = ReadContext(reader: reader, pool: pool, domain: domain, session: nil, subject: subject)

@@ -26,8 +26,7 @@ extension ArtifactStore {
         }
         try Self.check(draft)
         let id = VersionID()
-        let context = Self.keyContext(id)
-        let (dataKey, wrapped) = try await keys.newDataKey(under: ingest.key, in: ingest.scope, context: context)
+        let (dataKey, wrapped) = try await keys.newDataKey(under: ingest.key, for: DataKeyBinding(id, draft))
         let zip = try await presentation(staged)
         let outcome = ingest.session.outcome
         let durables = try await flushes.flush(outcome.touched.union(packs.unregisteredSealed))
@@ -121,8 +120,6 @@ extension ArtifactStore {
                 "the \(what) of a version has 1 to 1,024 bytes and no NUL; this one has \(text.utf8.count)")
         }
     }
-
-    static func keyContext(_ id: VersionID) -> [String: String] { ["coffer:version": id.rawValue] }
 
     /// What a version's content is looked up by: a keyed hash, so that the database does not tell who has a known file.
     func contentKey(_ contentID: SHA256Digest) -> [UInt8] {

@@ -42,6 +42,9 @@ public struct ArtifactKeyEnvelope: Sendable, Equatable {
         self.recipients = recipients
     }
 
+    /// Whether bytes claim to be an envelope.
+    public static func isEnvelope(_ bytes: [UInt8]) -> Bool { bytes.starts(with: "CFKE".utf8) }
+
     /// Reads an envelope; nothing in it is authenticated before it is opened.
     public init(parsing bytes: [UInt8]) throws(KeyFormatError) {
         var reader = ByteReader(bytes, "CFKE")

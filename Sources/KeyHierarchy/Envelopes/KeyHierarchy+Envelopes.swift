@@ -25,11 +25,16 @@ extension KeyHierarchy {
     /// Throws the last key's refusal when none opens it (`disabled`, `invalidState`, `accessDenied` when all entries are
     /// past their time), and `KeyFormatError` when the envelope was altered.
     public func openEnvelope(_ bytes: [UInt8], using keyARN: String? = nil) async throws -> ArtifactDataKey {
-        let envelope = try ArtifactKeyEnvelope(parsing: bytes)
+        try await open(try ArtifactKeyEnvelope(parsing: bytes), bytes) { keyARN == nil || $0.keyARN == keyARN }
+    }
+
+    private func open(
+        _ envelope: ArtifactKeyEnvelope, _ bytes: [UInt8], where isWanted: (ArtifactKeyEnvelope.Recipient) -> Bool
+    ) async throws -> ArtifactDataKey {
         let time = now()
         var refusal: any Error = KeyError(
-            .accessDenied, "No recipient of the artifact is \(keyARN ?? "within its time").")
-        for recipient in envelope.recipients where keyARN == nil || recipient.keyARN == keyARN {
+            .accessDenied, "None of the artifact's recipients within their time is the one that asks.")
+        for recipient in envelope.recipients where isWanted(recipient) {
             if let end = recipient.notAfter, end <= time { continue }
             do {
                 let key = try await referencedKey(recipient.keyARN)
@@ -42,6 +47,23 @@ extension KeyHierarchy {
             }
         }
         throw refusal
+    }
+
+    /// Opens the envelope of an artifact with the recipients that have exactly `context`.
+    ///
+    /// Throws `KeyFormatError` when the envelope was altered, is another artifact's or has no such recipient; `accessDenied`
+    /// when the recipient's time is over; else the last key's refusal.
+    public func openEnvelope(
+        _ bytes: [UInt8], of artifactID: [UInt8], context: [String: String]
+    ) async throws -> ArtifactDataKey {
+        let envelope = try ArtifactKeyEnvelope(parsing: bytes)
+        guard envelope.artifactID == artifactID else {
+            throw KeyFormatError("CFKE", "it belongs to another artifact")
+        }
+        guard envelope.recipients.contains(where: { $0.context == context }) else {
+            throw KeyFormatError("CFKE", "it has no recipient with this encryption context")
+        }
+        return try await open(envelope, bytes) { $0.context == context }
     }
 
     /// Shares: wraps the data key for one more recipient. About 300 bytes; nothing of the artifact is touched.
