@@ -106,7 +106,8 @@ struct ChildWatcher {
         }
         // Whatever outlived its parent in the same group goes too, before the id can be given to anyone else.
         kill(-pid, SIGKILL)
-        var status: Int32 = 0
+        // What became of a child that somebody else waited for is not known: never take it for a success.
+        var status: Int32 = SIGKILL
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         for source in [Source.output, .errors, .answers] { drain(source, &buffer) }
         let stopped = child.state.withLock { $0.stop }
@@ -121,7 +122,8 @@ struct ChildWatcher {
     private var hasExited: Bool {
         var info = siginfo_t()
         let result = waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT)
-        return result == 0 && info.si_signo == SIGCHLD
+        // Without such a child there is nothing left to wait for.
+        return result == 0 ? info.si_signo == SIGCHLD : errno == ECHILD
     }
 
     /// Waits until something can be read, the child ends or a time comes, and hands on what was read.
