@@ -3,7 +3,7 @@ import Testing
 
 @testable import ActionProviders
 
-@Suite(.timeLimit(.minutes(2))) struct BuildArtifactTests {
+@Suite struct BuildArtifactTests {
     /// What an artifacts section collects from the tree that `make` makes.
     struct Selection: Sendable, CustomTestStringConvertible {
         let section: String

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ActionProviders
 
-@Suite(.timeLimit(.minutes(1))) struct BuildLogsTests {
+@Suite struct BuildLogsTests {
     @Test("Lines come back in order with their numbers, from any offset")
     func reading() async throws {
         let bench = try await Bench()

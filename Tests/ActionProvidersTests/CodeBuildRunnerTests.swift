@@ -7,7 +7,7 @@ import Testing
 
 @testable import ActionProviders
 
-@Suite(.timeLimit(.minutes(2))) struct CodeBuildRunnerTests {
+@Suite struct CodeBuildRunnerTests {
     private let spec = """
         version: 0.2
         env: {exported-variables: [TAG]}

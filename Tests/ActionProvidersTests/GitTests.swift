@@ -4,7 +4,7 @@ import Testing
 
 @testable import ActionProviders
 
-@Suite(.timeLimit(.minutes(2))) struct GitTests {
+@Suite struct GitTests {
     private func repository(_ bench: Bench) async throws -> (TestRepository, GitLocation) {
         let repository = try await TestRepository(bench.scratch.path + "/origin")
         return (repository, .path(repository.path))

@@ -9,7 +9,7 @@ import Testing
 @testable import ActionProviders
 
 /// The providers under the real engine, from a commit to objects in a bucket.
-@Suite(.timeLimit(.minutes(3))) struct PipelineTests {
+@Suite struct PipelineTests {
     private static let declaration = """
         {
           "name": "web", "roleArn": "arn:aws:iam::000000000000:role/pipeline", "version": 1,

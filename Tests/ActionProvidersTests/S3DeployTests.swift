@@ -8,7 +8,7 @@ import Testing
 
 @testable import ActionProviders
 
-@Suite(.timeLimit(.minutes(2))) struct S3DeployTests {
+@Suite struct S3DeployTests {
     private func deploy(_ shop: Workshop, _ input: JobArtifact, _ configuration: [String: String], token: Int64 = 1)
         async throws
         -> ActionOutcome

@@ -5,7 +5,7 @@ import Testing
 @testable import ActionProviders
 
 /// What a command in the sandbox can and cannot do. Skipped, with the reason, where bubblewrap does not work.
-@Suite(.timeLimit(.minutes(2))) struct SandboxTests {
+@Suite struct SandboxTests {
     /// A build in the sandbox, or nil after saying why not.
     private func sandboxed(_ files: [String: String] = [:]) async throws -> TestBuild? {
         let build = try await TestBuild(files)

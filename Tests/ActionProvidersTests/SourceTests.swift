@@ -9,7 +9,7 @@ import Testing
 
 @testable import ActionProviders
 
-@Suite(.timeLimit(.minutes(2))) struct SourceTests {
+@Suite struct SourceTests {
     private func poller(_ shop: Workshop, _ provider: String) throws -> any SourcePoller {
         let type = ActionTypeID(category: .source, provider: provider)
         return try #require(shop.providers.pollers.first { $0.types.contains(type) })

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CofferServer
 
-@Suite("The HTTP door", .timeLimit(.minutes(2)))
+@Suite("The HTTP door")
 struct HTTPDoorTests {
     private static func text(_ status: Int, _ text: String) -> ServiceResponse {
         ServiceResponse.text(status: status, contentType: "text/plain", text)

@@ -8,7 +8,7 @@ import Testing
 @testable import PipelineEngine
 
 /// Kills the driver between every two of its steps and lets another one go on.
-@Suite("Crashes", .timeLimit(.minutes(3)))
+@Suite("Crashes")
 struct CrashTests {
     /// Counts steps and fails at one of them.
     final class Killer: Sendable {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import PipelineEngine
 
-@Suite("Rollback, conditions and custom actions", .timeLimit(.minutes(2)))
+@Suite("Rollback, conditions and custom actions")
 struct RecoveryTests {
     @Test("A rollback runs one stage with the artifacts of its target")
     func manualRollback() async throws {

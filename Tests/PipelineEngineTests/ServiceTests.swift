@@ -8,7 +8,7 @@ import Testing
 
 @testable import PipelineEngine
 
-@Suite("The pipeline service", .timeLimit(.minutes(2)))
+@Suite("The pipeline service")
 struct ServiceTests {
     @Test("An execution runs through all stages; artifacts are versions and objects")
     func runs() async throws {
