@@ -83,7 +83,7 @@ let package = Package(
 
         // Floor 4: who is asking, and in which words.
         library("AccessControl", ["Catalog", "Cryptography", "KeyHierarchy"]),
-        library("AWSProtocol", ["AccessControl", "Compression", "Cryptography", httpTypes]),
+        library("AWSProtocol", ["AccessControl", "Catalog", "Compression", "Cryptography", httpTypes]),
 
         // Floor 5: fronts, one folder a service.
         library(

@@ -1,4 +1,5 @@
 public import AccessControl
+import Catalog
 
 /// The wire formats in which AWS services speak.
 public enum Dialect: Sendable, Hashable {
@@ -54,6 +55,15 @@ public struct AWSError: Error, Sendable, CustomStringConvertible {
         case .json, .restJSON: self.init("AccessDeniedException", denied.description)
         case .query, .restXML: self.init("AccessDenied", denied.description)
         }
+    }
+
+    /// No room on the server's disk: AWS's common error for a condition that passes, so that clients try again.
+    public static let storageFull = AWSError(
+        "ServiceUnavailable", "The server's storage is full; nothing was changed. Free space and try again.")
+
+    /// What every service says of a failure of the database; `nil` where that is a fault of ours.
+    static func common(_ error: any Error) -> AWSError? {
+        (error as? CatalogError)?.code == .full ? .storageFull : nil
     }
 
     static func tooLarge(limit: Int) -> AWSError {

@@ -129,7 +129,7 @@ public struct JSONOperationTable: Sendable {
     private func error(for error: any Error, _ request: ServiceRequest) -> AWSError {
         if let known = error as? AWSError { return known }
         if let denied = error as? AccessDenied { return AWSError(denied, in: .json) }
-        if let mapped = mapError(error) { return mapped }
+        if let mapped = mapError(error) ?? .common(error) { return mapped }
         report(error, request)
         return .internalFailure(in: .json)
     }

@@ -62,6 +62,7 @@ public struct QueryOperationTable: Sendable {
         } catch let denied as AccessDenied {
             return .failure(AWSError(denied, in: .query), to: request, in: .query)
         } catch {
+            if let known = AWSError.common(error) { return .failure(known, to: request, in: .query) }
             report(error, request)
             return .failure(.internalFailure(in: .query), to: request, in: .query)
         }

@@ -26,16 +26,13 @@ enum S3Error {
 
     static let accessDenied = AWSError("AccessDenied", "Access Denied")
 
-    private static let storageFull = AWSError(
-        "ServiceUnavailable", "The server's storage is full; nothing was changed.", httpStatus: 507)
-
     /// Any failure as the client sees it. `nil` for failures that are nobody's business but the log's.
     static func translate(_ error: any Error) -> AWSError? {
         switch error {
         case let error as AWSError: return error
         case let error as ObjectStorageError: return translate(error)
         case let error as StoreError: return translate(error)
-        case let error as CatalogError where error.code == .full: return storageFull
+        case let error as CatalogError where error.code == .full: return .storageFull
         case let error as KeyError:
             return AWSError("KMS.\(error.code.rawValue)", error.message, httpStatus: error.code == .sealed ? 503 : 400)
         default: return nil
@@ -51,7 +48,7 @@ enum S3Error {
 
     private static func translate(_ error: StoreError) -> AWSError? {
         switch error.code {
-        case .full: storageFull
+        case .full: .storageFull
         case .keyUnavailable:
             AWSError("KMS.DisabledException", error.message, httpStatus: 400)
         case .leaseExpired:
