@@ -43,8 +43,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_until(question, what, patience=None):
-    """Asks until the answer is true and returns it; fails, naming `what`, when patience runs out."""
+def wait_until(question, what, patience=None, pause=0.05):
+    """Asks every `pause` seconds until the answer is true and returns it; fails, naming `what`, when patience runs out."""
     deadline = time.monotonic() + (patience or PATIENCE)
     while True:
         answer = question()
@@ -52,7 +52,7 @@ def wait_until(question, what, patience=None):
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain: {what}")
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def random_key():

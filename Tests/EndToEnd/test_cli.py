@@ -10,67 +10,8 @@ import subprocess
 import time
 import unittest
 
+from pipelines import BUILDSPEC, action, declaration
 from server import Repository, Server, binary, wait_until
-
-BUILDSPEC = """version: 0.2
-phases:
-  build:
-    commands:
-      - mkdir -p site
-      - cp index.txt site/index.txt
-      - echo "building $CODEBUILD_RESOLVED_SOURCE_VERSION"
-      - %s
-artifacts:
-  base-directory: site
-  files: ['**/*']
-"""
-
-
-def action(name, category, provider, configuration, inputs=(), outputs=()):
-    return {
-        "name": name,
-        "actionTypeId": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
-        "configuration": configuration,
-        "inputArtifacts": [{"name": i} for i in inputs],
-        "outputArtifacts": [{"name": o} for o in outputs],
-    }
-
-
-def declaration(name, repository, project="site", approval=True, bucket="site", environment=None):
-    build = {"ProjectName": project}
-    if environment:
-        build["EnvironmentVariables"] = json.dumps(environment)
-    stages = [
-        {
-            "name": "Source",
-            "actions": [
-                action(
-                    "Git",
-                    "Source",
-                    "CodeCommit",
-                    {"RepositoryName": repository, "BranchName": "main", "PollForSourceChanges": "false"},
-                    outputs=["source"],
-                )
-            ],
-        },
-        {"name": "Build", "actions": [action("Site", "Build", "CodeBuild", build, ["source"], ["site"])]},
-    ]
-    if approval:
-        stages.append({"name": "Review", "actions": [action("Approve", "Approval", "Manual", {"CustomData": "Look"})]})
-    stages.append(
-        {
-            "name": "Deploy",
-            "actions": [action("Site", "Deploy", "S3", {"BucketName": bucket, "Extract": "true"}, ["site"])],
-        }
-    )
-    return {
-        "name": name,
-        "pipelineType": "V2",
-        "roleArn": "arn:aws:iam::000000000000:role/pipeline",
-        "artifactStore": {"type": "S3", "location": "artifacts"},
-        "stages": stages,
-    }
-
 
 class CommandLine(unittest.TestCase):
     """One server for the tests that leave it as they found it."""
@@ -353,66 +294,6 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn("\x1b", self.server.coffer("repository", "list", "-o", "table").stdout)
         line = self.server.coffer("repository", "list", "-o", "jsonl").stdout.splitlines()[0]
         self.assertEqual(json.loads(line)["name"], "web")
-
-
-class Crashes(unittest.TestCase):
-    """SIGKILL at any stage: after a restart the execution goes on to its end."""
-
-    def setUp(self):
-        self.server = Server().start()
-        self.addCleanup(self.server.close)
-        self.repository = Repository(self.server.home / "repository")
-        self.repository.commit({"index.txt": "one\n", "buildspec.yml": BUILDSPEC % "sleep 1"})
-        self.server.client("s3").create_bucket(Bucket="artifacts")
-        self.server.client("s3").create_bucket(Bucket="site")
-        self.server.coffer("repository", "add", "web", self.repository.path)
-
-    def test_killed_during_each_stage_it_completes_after_a_restart(self):
-        pipeline = json.dumps(declaration("demo", "web"))
-        self.server.coffer("pipeline", "put", "-", input=pipeline)
-        self.server.restart(kill=True)
-        for stage in ("Source", "Build", "Review"):
-            self.server.coffer("execution", "watch", "demo", "1", "--until", stage)
-            self.server.restart(kill=True)
-        wait_until(lambda: self.server.coffer_json("approval", "list", "demo"), "the approval to wait again")
-        self.server.coffer("approval", "approve", "demo")
-        self.server.restart(kill=True)
-        self.server.coffer("execution", "watch", "demo", "1")
-        body = self.server.client("s3").get_object(Bucket="site", Key="index.txt")["Body"].read()
-        self.assertEqual(body, b"one\n")
-        executions = self.server.coffer_json("execution", "list", "demo")
-        self.assertEqual(len(executions), 1)
-
-    def test_a_watcher_survives_a_restart_of_the_server(self):
-        self.server.coffer("pipeline", "put", "-", input=json.dumps(declaration("demo", "web", approval=False)))
-        watcher = subprocess.Popen(
-            [binary(), "execution", "watch", "demo", "1"], env=self.server.environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        self.addCleanup(watcher.kill)
-        # A watcher that never reached a server gives up at once; this one has.
-        first = watcher.stdout.readline()
-        self.server.restart(kill=True)
-        rest, _ = watcher.communicate(timeout=120)
-        self.assertEqual(watcher.returncode, 0, first + rest)
-
-    def test_sigterm_ends_in_good_order_and_keeps_everything(self):
-        put = self.server.coffer_json("artifact", "put", "hand/file", self.repository.path / "index.txt")
-        self.assertEqual(self.server.stop(), 0)
-        self.server.start()
-        self.assertEqual(self.server.coffer("artifact", "cat", "hand/file@latest").stdout, "one\n")
-        self.assertEqual(self.server.coffer_json("artifact", "list", "hand/file")[0]["id"], put["id"])
-
-
-    def test_sigterm_during_a_build_waits_for_nobody_and_loses_nothing(self):
-        self.repository.commit({"buildspec.yml": BUILDSPEC % "sleep 6"})
-        self.server.coffer("pipeline", "put", "-", input=json.dumps(declaration("demo", "web", approval=False)))
-        self.server.coffer("execution", "watch", "demo", "1", "--until", "Build")
-        began = time.monotonic()
-        self.assertEqual(self.server.stop(), 0)
-        self.assertLess(time.monotonic() - began, 30)
-        self.server.start()
-        self.server.coffer("execution", "watch", "demo", "1")
 
 
 class Upkeep(unittest.TestCase):
