@@ -194,6 +194,7 @@ class RootCase(unittest.TestCase):
             self.assertEqual(server.health(), 503)
             self.assertEqual(server.stop(), 0, "a sealed server stops in good order")
             server.start()
+            wait_until(lambda: "starting" not in self.post(server, "/", {})[1], "the server to know that it is sealed")
             status, text = self.post(server, "/", {})
             self.assertEqual(status, 503)
             self.assertIn("DependencyTimeoutException", text)
@@ -233,6 +234,29 @@ class RootCase(unittest.TestCase):
             open_key = self.coffer("root", "rotate", "--data", data, "--yes")
             self.assertEqual(open_key.returncode, 3)
             self.assertIn("mode", open_key.stderr)
+        finally:
+            server.close()
+
+    def test_the_key_file_moves_to_another_volume(self):
+        server = Server()
+        elsewhere = server.home / "volume" / "coffer.key"
+        elsewhere.parent.mkdir(mode=0o700)
+        try:
+            server.start()
+            server.client("s3").create_bucket(Bucket="web")
+            server.client("s3").put_object(Bucket="web", Key="a", Body=b"kept")
+            self.assertEqual(server.stop(), 0)
+            data = str(server.data)
+            added = self.coffer(
+                "root", "add-slot", "file", "--data", data, "--label", "elsewhere", "--source", str(elsewhere))
+            self.assertEqual(added.returncode, 0, added.stderr)
+            removed = self.coffer("root", "remove-slot", "--data", data, "unattended", "--yes")
+            self.assertEqual(removed.returncode, 0, removed.stderr)
+            (server.data / "root" / "root.key").unlink()
+            self.assertEqual(elsewhere.stat().st_mode & 0o777, 0o600)
+            server.start()
+            body = server.client("s3").get_object(Bucket="web", Key="a")["Body"].read()
+            self.assertEqual(body, b"kept")
         finally:
             server.close()
 
