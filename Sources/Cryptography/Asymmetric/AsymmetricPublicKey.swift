@@ -23,6 +23,9 @@ public final class AsymmetricPublicKey: Sendable {
             throw CryptographyError.malformed("the public key is not a SubjectPublicKeyInfo in DER")
         }
         handle = PKeyHandle(owning: key)
+        guard !handle.hasExplicitParameters else {
+            throw CryptographyError.malformed("the public key must name its curve instead of spelling it out")
+        }
         guard let spec = handle.spec else {
             throw CryptographyError.unsupported("public keys of this algorithm, size or curve")
         }

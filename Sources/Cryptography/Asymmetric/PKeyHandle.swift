@@ -29,6 +29,15 @@ final class PKeyHandle: @unchecked Sendable {
         return AsymmetricSpec.allCases.first { $0.groupName == group }
     }
 
+    /// Whether the key spelled out its curve instead of naming it. libcrypto then takes the named curve that the parameters
+    /// resemble, even when order or cofactor are missing or wrong, so such keys are refused (RFC 5480 §2.1.1).
+    var hasExplicitParameters: Bool {
+        var flag: Int32 = 0
+        let found = EVP_PKEY_get_int_param(pointer, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &flag)
+        ERR_clear_error()
+        return found == 1 && flag == 1
+    }
+
     /// Runs `body` with a context for this key that is freed afterwards.
     func withContext<R>(_ operation: String, _ body: (OpaquePointer) throws -> R) throws -> R {
         guard let context = EVP_PKEY_CTX_new_from_pkey(nil, pointer, nil) else {
