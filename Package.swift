@@ -185,7 +185,7 @@ let package = Package(
                 "ObjectStorage", httpTypes, systemPackage,
             ]),
         tests("KMSAPI", ["AccessControl", "AWSProtocol", "Catalog", "Cryptography", "KeyHierarchy", httpTypes]),
-        tests("Console", ["AWSProtocol", httpTypes]),
+        tests("Console", ["ArtifactStore", "AWSProtocol", "Cryptography", httpTypes]),
         tests(
             "CofferServer",
             [

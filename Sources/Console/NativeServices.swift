@@ -28,6 +28,8 @@ public struct NativeServices: Sendable {
     public var isStopping: @Sendable () -> Bool
     /// Where failures are recorded.
     public var logger: Logger
+    /// Puts that are being sent.
+    let puts = PutSessions()
 
     /// The services of a server.
     public init(

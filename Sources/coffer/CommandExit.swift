@@ -31,10 +31,13 @@ enum CommandExit: Int32, Error {
 struct CommandFailure: Error, CustomStringConvertible {
     let exit: CommandExit
     let description: String
+    /// The server's word for it; nil for what was found out on this side.
+    let code: String?
 
-    init(_ exit: CommandExit, _ description: String) {
+    init(_ exit: CommandExit, _ description: String, code: String? = nil) {
         self.exit = exit
         self.description = description
+        self.code = code
     }
 }
 

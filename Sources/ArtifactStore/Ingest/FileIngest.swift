@@ -44,7 +44,7 @@ extension IngestSession {
     }
 
     /// Whether every record below a node is there. Notes that this ingest relies on them.
-    private func allPresent(_ nodeBytes: [UInt8]) throws -> Bool {
+    func allPresent(_ nodeBytes: [UInt8]) throws -> Bool {
         let node = try NodeObject(decoding: nodeBytes)
         for segment in node.segments {
             guard let ref = segment.ref else { continue }

@@ -50,7 +50,8 @@ public final class TreeWriting: Sendable {
         try state.withLock { try Self.insert(names[...], into: &$0.root, directoryMode: mode & 0o777, leaf: nil) }
     }
 
-    private func add(_ path: [UInt8], mode: UInt32, _ content: TreeEntry.Content) throws {
+    /// Adds content that is stored already.
+    func add(_ path: [UInt8], mode: UInt32, _ content: TreeEntry.Content) throws {
         let names = try Self.names(path)
         guard let name = names.last else { throw StoreError.invalid("a file needs a name") }
         try state.withLock { state in

@@ -11,12 +11,9 @@ enum UploadRoutes {
     private static let smallBytes: Int64 = 1 << 20
 
     @Sendable static func put(_ request: NativeRequest) async throws -> ServiceResponse {
-        let name = try request.require("name")
-        try request.authorise("PutArtifact", name)
-        guard let slash = name.firstIndex(of: "/"), slash != name.startIndex, name.index(after: slash) != name.endIndex
-        else { throw NativeError(400, "InvalidName", "`name` must be REPOSITORY/ARTIFACT, not \(name)") }
-        let repository = String(name[..<slash])
-        let artifact = String(name[name.index(after: slash)...])
+        let target = try UploadName(try request.require("name"))
+        try request.authorise("PutArtifact", target.text)
+        let (repository, artifact) = (target.repository, target.artifact)
         let store = request.services.store
         let ingest = try await store.beginIngest(
             scope: request.scope, keyID: request.value("key"), repository: repository, artifact: artifact)

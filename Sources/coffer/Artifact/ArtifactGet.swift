@@ -22,6 +22,7 @@ struct ArtifactGet: AsyncParsableCommand {
     var zip = false
 
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var talk: ProgressOptions
 
     func run() async throws {
         let isPath = try ReferenceText(reference.reference).path != nil
@@ -41,6 +42,7 @@ struct ArtifactGet: AsyncParsableCommand {
         defer { unlink(archive) }
         try await fetch(route, to: archive)
         let report = try await ArtifactGet.unpack(archive, to: destination)
+        if talk.isQuiet { return }
         Talk.line("\(report.files) files, \(Say.bytes(report.bytes)) in \(destination)")
     }
 
@@ -51,15 +53,16 @@ struct ArtifactGet: AsyncParsableCommand {
         }
         let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         do {
-            var count: Int64 = 0
+            let progress = talk.progress("receiving")
+            defer { progress.end() }
             try await connection.withClient { client in
-                try await client.download(route, reference.query) { piece in
+                try await client.download(
+                    route, reference.query, announced: { progress.begin("receiving", total: $0) }
+                ) { piece in
                     try file.write(contentsOf: piece)
-                    count += Int64(piece.count)
-                    Talk.progress(Say.bytes(count))
+                    progress.add(Int64(piece.count))
                 }
             }
-            Talk.endProgress()
             try file.close()
         } catch {
             unlink(path)

@@ -19,10 +19,10 @@ struct ArtifactList: AsyncParsableCommand {
         let items: [VersionItem] = try await connection.withClient {
             try await $0.get("/-/v1/artifacts", [("name", name), ("limit", "\(limit)")])
         }
-        let headings = ["REFERENCE", "CREATED", "FILES", "SIZE", "NEW", "TAGS", "CONTENT", "ID"]
+        let headings = ["REFERENCE", "CREATED", "BY", "FILES", "SIZE", "NEW", "TAGS", "CONTENT", "ID"]
         try output.list(items, headings) { item in
             [
-                item.reference, Say.time(item.created), "\(item.files)", Say.bytes(item.bytes),
+                item.reference, Say.time(item.created), Say.who(item.createdBy), "\(item.files)", Say.bytes(item.bytes),
                 Say.bytes(item.storedBytes), item.tags.joined(separator: " "), String(item.contentID.prefix(12)),
                 item.id,
             ]

@@ -1,4 +1,3 @@
-import Archives
 import ArgumentParser
 import Console
 import Foundation
@@ -7,7 +6,12 @@ import NIOCore
 /// `coffer artifact put`.
 struct ArtifactPut: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "put", abstract: "Store a directory or a file as a new version.")
+        commandName: "put", abstract: "Store a directory or a file as a new version.",
+        discussion: """
+            Sends what the newest versions of the artifact do not have: of a file that changed, the parts that did. A put \
+            that is broken off publishes nothing; the next one of the same directory goes on where it stopped, as long \
+            as the server keeps running and within an hour.
+            """)
 
     @Argument(help: "PIPELINE/ARTIFACT, or any REPOSITORY/ARTIFACT.")
     var name: String
@@ -21,38 +25,55 @@ struct ArtifactPut: AsyncParsableCommand {
     @Option(help: "Key that protects it: id, ARN or alias; default: the account's own.")
     var key: String?
 
+    @Option(
+        name: .customLong("basis"),
+        help: "Another version whose content need not be sent, PIPELINE/ARTIFACT@WHICH; needs permission to read it.")
+    var basis: [String] = []
+
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var talk: ProgressOptions
 
     func run() async throws {
-        let query = [("name", Optional(name)), ("key", key)] + tags.map { ("tag", Optional($0)) }
-        let item: VersionItem = try await connection.withClient { client in
-            if source == "-" {
-                return try await client.upload(
-                    "/-/v1/artifact", query, FileBytes(descriptor: STDIN_FILENO), length: nil)
-            }
-            var isDirectory: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory) else {
-                throw CommandFailure(.notFound, "there is no \(source)")
-            }
-            if isDirectory.boolValue {
-                let archive = try DirectoryArchive(source)
-                return try await client.upload(
-                    "/-/v1/artifact", query + [("form", "tree")], archive, length: archive.byteCount)
-            }
-            let descriptor = open(source, O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else {
-                throw CommandFailure(.notFound, "cannot read \(source): \(String(cString: strerror(errno)))")
-            }
-            defer { close(descriptor) }
-            var status = stat()
-            let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-            return try await client.upload(
-                "/-/v1/artifact", query, FileBytes(descriptor: descriptor),
-                length: isRegular ? Int64(status.st_size) : nil)
-        }
+        let progress = talk.progress("reading", output.chosen)
+        defer { progress.end() }
+        let item = try await put(progress)
+        progress.end()
         try output.one(item) {
             ["\(item.reference)  \(item.id)  \(Say.bytes(item.bytes)), \(Say.bytes(item.storedBytes)) new"]
+        }
+    }
+
+    private func put(_ progress: ProgressLine) async throws -> VersionItem {
+        var query = [("name", Optional(name)), ("key", key)]
+        var status = stat()
+        guard source == "-" || stat(source, &status) == 0 else {
+            throw CommandFailure(.notFound, "there is no \(source)")
+        }
+        let kind = status.st_mode & S_IFMT
+        guard source != "-", kind == S_IFDIR || kind == S_IFREG else {
+            // What can be read only once cannot be named before it is sent.
+            return try await stream(query + tags.map { ("tag", Optional($0)) }, progress)
+        }
+        let items =
+            kind == S_IFDIR ? try await PutScan.tree(source, progress) : try await PutScan.file(source, progress)
+        query += [("form", kind == S_IFDIR ? "tree" : "blob"), ("token", PutSender.token(source))]
+        query += basis.map { ("basis", Optional($0)) }
+        return try await connection.withClient { [query] client in
+            try await PutSender(client: client, query: query, tags: tags, items: items, progress: progress).run()
+        }
+    }
+
+    private func stream(_ query: [(String, String?)], _ progress: ProgressLine) async throws -> VersionItem {
+        let descriptor = source == "-" ? STDIN_FILENO : open(source, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw CommandFailure(.notFound, "cannot read \(source): \(String(cString: strerror(errno)))")
+        }
+        defer { if source != "-" { close(descriptor) } }
+        progress.begin("sending", total: nil)
+        return try await connection.withClient { client in
+            try await client.upload(
+                "/-/v1/artifact", query, FileBytes(descriptor: descriptor, progress: progress), length: nil)
         }
     }
 }
@@ -60,9 +81,11 @@ struct ArtifactPut: AsyncParsableCommand {
 /// The bytes that are still to be read from a descriptor.
 struct FileBytes: AsyncSequence, Sendable {
     let descriptor: CInt
+    let progress: ProgressLine
 
     struct AsyncIterator: AsyncIteratorProtocol {
         let descriptor: CInt
+        let progress: ProgressLine
 
         // Blocks a thread while a pipe is empty; the command has nothing else to do meanwhile.
         mutating func next() async throws -> ByteBuffer? {
@@ -73,10 +96,11 @@ struct FileBytes: AsyncSequence, Sendable {
                 guard count >= 0 else {
                     throw CommandFailure(.refused, "cannot read the input: \(String(cString: strerror(errno)))")
                 }
+                progress.add(Int64(count))
                 return count == 0 ? nil : ByteBuffer(bytes: bytes.prefix(count))
             }
         }
     }
 
-    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(descriptor: descriptor) }
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(descriptor: descriptor, progress: progress) }
 }

@@ -106,9 +106,13 @@ struct NativeClient: Sendable {
     }
 
     /// Hands on the bytes of an answer as they come.
-    func download(_ path: String, _ query: [(String, String?)], _ body: ([UInt8]) async throws -> Void) async throws {
+    func download(
+        _ path: String, _ query: [(String, String?)], announced: (Int64?) -> Void = { _ in },
+        _ body: ([UInt8]) async throws -> Void
+    ) async throws {
         let response = try await send(.GET, path, query)
-        let announced = response.headers.first(name: "content-length").flatMap { Int64($0) }
+        let length = response.headers.first(name: "content-length").flatMap { Int64($0) }
+        announced(length)
         var received: Int64 = 0
         do {
             for try await buffer in response.body {
@@ -125,8 +129,8 @@ struct NativeClient: Sendable {
             throw CommandFailure(
                 exit, "the server broke off after \(received) bytes: \(NativeClient.reason(error))")
         }
-        if let announced, announced != received {
-            throw CommandFailure(.integrity, "the server sent \(received) of \(announced) bytes")
+        if let length, length != received {
+            throw CommandFailure(.integrity, "the server sent \(received) of \(length) bytes")
         }
     }
 
@@ -183,11 +187,22 @@ struct NativeClient: Sendable {
     }
 
     func decode<Answer: Decodable>(_ response: HTTPClientResponse) async throws -> Answer {
-        let bytes = try await collect(response)
+        let bytes = try await bytes(response)
         do {
             return try JSON.decode(Answer.self, from: bytes)
         } catch {
             throw CommandFailure(.refused, "\(base) answered with something this coffer does not understand: \(error)")
+        }
+    }
+
+    /// The body of an answer.
+    func bytes(_ response: HTTPClientResponse) async throws -> [UInt8] {
+        do {
+            return try await collect(response)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw CommandFailure(.unreachable, "the connection to \(base) broke: \(NativeClient.reason(error))")
         }
     }
 
@@ -201,9 +216,11 @@ struct NativeClient: Sendable {
         // An unreadable body changes nothing about the refusal.
         let bytes = (try? await collect(response)) ?? []
         if let answer = try? JSON.decode(ErrorAnswer.self, from: bytes) {
-            return CommandFailure(CommandExit(status: status, code: answer.code), "\(answer.code): \(answer.message)")
+            return CommandFailure(
+                CommandExit(status: status, code: answer.code), "\(answer.code): \(answer.message)", code: answer.code)
         }
         let text = String(decoding: bytes.prefix(200), as: UTF8.self)
-        return CommandFailure(CommandExit(status: status, code: ""), "\(base) answered \(status): \(text)")
+        return CommandFailure(
+            CommandExit(status: status, code: ""), "\(base) answered \(status): \(text)", code: "\(status)")
     }
 }

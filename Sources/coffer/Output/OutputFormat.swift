@@ -97,6 +97,14 @@ enum Say {
         return String(format: value < 10 ? "%.2f %@" : "%.1f %@", value, units[unit])
     }
 
+    /// Who did something, without what all names have in common: `root`, `user/mara`, `assumed-role/ci/build`.
+    static func who(_ arn: String) -> String {
+        guard arn.hasPrefix("arn:"), let resource = arn.split(separator: ":", maxSplits: 5).dropFirst(4).last else {
+            return arn
+        }
+        return resource.split(separator: ":").last.map(String.init) ?? arn
+    }
+
     /// `2m 03s`.
     static func duration(_ seconds: Double) -> String {
         let whole = Int(seconds.rounded(.down))

@@ -1,0 +1,208 @@
+import Cryptography
+import Foundation
+import KeyHierarchy
+import SystemPackage
+import Testing
+
+@testable import ArtifactStore
+
+@Suite("Uploads that send only what is lacking")
+struct UploadTests {
+    private func entry(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644) -> UploadEntry {
+        UploadEntry(path: Array(path.utf8), mode: mode, content: .file(SHA256.digest(bytes), Int64(bytes.count)))
+    }
+
+    /// Sends what is asked for, small files whole and others in pieces of 100,000 bytes; answers how much that was.
+    @discardableResult
+    private func send(_ upload: Upload, _ files: [(String, [UInt8])]) async throws -> Int {
+        let needs = try await upload.offer(files.map { entry($0.0, $0.1) })
+        var sent = 0
+        for index in needs.files {
+            let bytes = files[index].1
+            if bytes.count < 50_000 {
+                try await upload.receive([Upload.SmallFile(index: index, bytes: bytes)])
+            } else {
+                let start = needs.begun[index] ?? 0
+                try await upload.open(index, at: start)
+                for offset in stride(from: Int(start), to: bytes.count, by: 100_000) {
+                    try await upload.write(Array(bytes[offset..<min(offset + 100_000, bytes.count)]))
+                }
+                sent -= Int(start)
+                try await upload.close()
+            }
+            sent += bytes.count
+        }
+        return sent
+    }
+
+    private func contents(_ fixture: StoreFixture, _ version: Version) async throws -> [String: [UInt8]] {
+        var found: [String: [UInt8]] = [:]
+        for entry in try await fixture.store.entries(of: version.id, recursive: true) where entry.kind == .file {
+            let stream = try await fixture.store.readFile(version.id, path: entry.path).1
+            found[entry.path] = try await stream.collect(upTo: 1 << 30)
+        }
+        return found
+    }
+
+    private func files(_ seed: UInt64) -> [(String, [UInt8])] {
+        var random = SeededGenerator(seed: seed)
+        return [
+            ("a/empty", []), ("a/tiny", Array("tiny".utf8)), ("a/text", random.text(20_000)),
+            ("b/large", random.bytes(600_000)), ("b/twin", Array("tiny".utf8)), ("c", random.text(70_000)),
+        ]
+    }
+
+    @Test("publish what was named, byte for byte, and ask for nothing a second time")
+    func unchanged() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        let files = files(1)
+        let first = try await fixture.store.beginUpload(.tree, scope: fixture.scope)
+        let sent = try await send(first, files)
+        // The twin is asked for once.
+        #expect(sent == files.reduce(0) { $0 + $1.1.count } - 4)
+        let version = try await fixture.store.publish(try await first.finish(), fixture.draft())
+        #expect(try await contents(fixture, version) == Dictionary(uniqueKeysWithValues: files))
+
+        let second = try await fixture.store.beginUpload(.tree, scope: fixture.scope, basis: [version.id])
+        #expect(try await second.offer(files.map { entry($0.0, $0.1) }) == UploadNeeds())
+        let again = try await fixture.store.publish(try await second.finish(), fixture.draft())
+        #expect(again.contentID == version.contentID)
+        #expect(try await contents(fixture, again) == Dictionary(uniqueKeysWithValues: files))
+    }
+
+    @Test("need no content that moved to another path, and copy what a changed file kept")
+    func changed() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        var files = files(2)
+        let first = try await fixture.store.beginUpload(.tree, scope: fixture.scope)
+        try await send(first, files)
+        let version = try await fixture.store.publish(try await first.finish(), fixture.draft())
+
+        let old = files[3].1
+        files[3].1.replaceSubrange(300_000..<300_004, with: [1, 2, 3, 4, 5])
+        files[2].0 = "z/renamed"
+        let upload = try await fixture.store.beginUpload(.tree, scope: fixture.scope, basis: [version.id])
+        let needs = try await upload.offer(files.map { entry($0.0, $0.1) })
+        #expect(needs.files == [3])
+        #expect(needs.similar == [3])
+        let pieces = try await upload.pieces(of: 3)
+        #expect(pieces.reduce(0) { $0 + $1.byteCount } == old.count)
+
+        var known: [UploadPiece: Int64] = [:]
+        var offset: Int64 = 0
+        for piece in pieces {
+            known[piece] = offset
+            offset += Int64(piece.byteCount)
+        }
+        var cutter = PieceCutter(seed: upload.seed)
+        var steps: [(UploadPiece, [UInt8])] = []
+        files[3].1.withUnsafeBytes { cutter.feed($0) { steps.append(($0, Array($1))) } }
+        cutter.finish { steps.append(($0, Array($1))) }
+        try await upload.open(3, at: 0)
+        var sent = 0
+        for (piece, bytes) in steps {
+            if let place = known[piece] {
+                try await upload.copy(place..<place + Int64(piece.byteCount))
+            } else {
+                try await upload.write(bytes)
+                sent += bytes.count
+            }
+        }
+        try await upload.close()
+        #expect(sent > 0 && sent <= 300_000)
+        let next = try await fixture.store.publish(try await upload.finish(), fixture.draft())
+        #expect(try await contents(fixture, next) == Dictionary(uniqueKeysWithValues: files))
+    }
+
+    @Test("ask for content that only others have, however well its hash is known")
+    func noOracle() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        var random = SeededGenerator(seed: 3)
+        let secret = random.bytes(300_000)
+        _ = try await fixture.publish(secret, artifact: "secret")
+        let upload = try await fixture.store.beginUpload(.blob, scope: fixture.scope)
+        let needs = try await upload.offer([entry("", secret)])
+        #expect(needs.files == [0] && needs.similar.isEmpty && needs.begun.isEmpty)
+        await #expect(throws: StoreError.self) { _ = try await upload.finish() }
+        try await upload.open(0, at: 0)
+        try await upload.write(Array(repeating: 0, count: secret.count))
+        await #expect(throws: StoreError.self) { try await upload.close() }
+        await #expect(throws: StoreError.self) { _ = try await upload.finish() }
+    }
+
+    @Test("go on where they stopped, also within a file")
+    func resumed() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        let files = files(4)
+        let upload = try await fixture.store.beginUpload(.tree, scope: fixture.scope)
+        let needs = try await upload.offer(files.map { entry($0.0, $0.1) })
+        #expect(needs.files == [0, 1, 2, 3, 5])
+        try await upload.receive([Upload.SmallFile(index: 2, bytes: files[2].1)])
+        try await upload.open(3, at: 0)
+        try await upload.write(Array(files[3].1.prefix(400_000)))
+
+        try await upload.restart()
+        let rest = try await send(upload, files)
+        #expect(rest == 0 + 4 + 200_000 + 70_000)
+        let version = try await fixture.store.publish(try await upload.finish(), fixture.draft())
+        #expect(try await contents(fixture, version) == Dictionary(uniqueKeysWithValues: files))
+        #expect(version.number == 1)
+    }
+
+    @Test("may rely on a version under another key, which is stored once more")
+    func otherDomain() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        var random = SeededGenerator(seed: 5)
+        let bytes = random.bytes(400_000)
+        let version = try await fixture.publish(bytes)
+        let upload = try await fixture.store.beginUpload(
+            .blob, scope: fixture.scope, keyID: "other", basis: [version.id])
+        #expect(try await upload.offer([entry("", bytes)]).files == [])
+        let copy = try await fixture.store.publish(try await upload.finish(), fixture.draft("copy"))
+        #expect(copy.keyID == "other" && copy.contentID == version.contentID)
+        #expect(copy.newStoredBytes > 400_000)
+        #expect(try await fixture.read(copy) == bytes)
+    }
+
+    @Test("survive a collection between naming and publishing")
+    func collected() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        let files = files(6)
+        let first = try await fixture.store.beginUpload(.tree, scope: fixture.scope)
+        try await send(first, files)
+        let version = try await fixture.store.publish(try await first.finish(), fixture.draft())
+        first.abandon()
+        let upload = try await fixture.store.beginUpload(.tree, scope: fixture.scope, basis: [version.id])
+        _ = try await upload.offer(files.map { entry($0.0, $0.1) })
+        try await fixture.store.delete([version.id])
+        _ = try await fixture.store.collect()
+        let next = try await fixture.store.publish(try await upload.finish(), fixture.draft())
+        #expect(try await contents(fixture, next) == Dictionary(uniqueKeysWithValues: files))
+    }
+
+    @Test("cut equal content into equal pieces, however it is fed", arguments: [1, 7, 4096, 300_000])
+    func pieces(_ size: Int) throws {
+        var random = SeededGenerator(seed: 7)
+        let bytes = random.bytes(size == 1 ? 90_000 : 700_000)
+        func cut(_ seed: [UInt8], by size: Int) -> [UploadPiece] {
+            var cutter = PieceCutter(seed: seed)
+            var pieces: [UploadPiece] = []
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                bytes[start..<min(start + size, bytes.count)].withUnsafeBytes {
+                    cutter.feed($0) { piece, _ in pieces.append(piece) }
+                }
+            }
+            cutter.finish { piece, _ in pieces.append(piece) }
+            return pieces
+        }
+        let seed = random.bytes(32)
+        #expect(cut(seed, by: size) == cut(seed, by: bytes.count))
+        #expect(cut(seed, by: size) != cut(random.bytes(32), by: size))
+    }
+}
