@@ -25,6 +25,7 @@ public final class Catalog: Sendable {
     private let pool: DatabasePool
     private let queue: CommitQueue
     private let isClosed = Mutex(false)
+    private let observer = Mutex<(@Sendable (WriteMoment) async throws -> Void)?>(nil)
 
     /// Opens or creates the database file at `path` and brings its schema up to date.
     ///
@@ -36,18 +37,33 @@ public final class Catalog: Sendable {
         configuration.busyMode = .timeout(5)
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous = FULL")
             // Deleted rows may have held wrapped keys: their bytes must not linger in free pages.
             try database.execute(sql: "PRAGMA secure_delete = FAST")
             try database.execute(sql: "PRAGMA temp_store = MEMORY")
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
+            // Only now: the pool sets NORMAL, with which commits are not flushed, when it turns the write-ahead log on.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             queue = CommitQueue(pool)
             try Self.migrate(pool, migrations)
         } catch {
             throw CatalogError.wrap(error)
         }
+    }
+
+    /// A place before or after a write, for tests.
+    package enum WriteMoment: Sendable {
+        /// Nothing has been done yet.
+        case writing
+        /// The write is on disk; the caller has not been told.
+        case written
+    }
+
+    /// Has `observer` called, in the writer's task, around every write: tests let others go first there, or end the write
+    /// as a loss of power would.
+    package func observe(_ observer: (@Sendable (WriteMoment) async throws -> Void)?) {
+        self.observer.withLock { $0 = observer }
     }
 
     /// Runs `body` on a consistent snapshot, beside any writers.
@@ -64,6 +80,14 @@ public final class Catalog: Sendable {
     ///
     /// Writes that arrive together share one commit; each is all or nothing. `body` may not wait for other writes.
     public func write<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
+        let observer = observer.withLock { $0 }
+        try await observer?(.writing)
+        let result = try await commit(body)
+        try await observer?(.written)
+        return result
+    }
+
+    private func commit<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
         try requireOpen()
         return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
             let box = ResultBox<T>()

@@ -35,6 +35,17 @@ private func withCatalog(
         }
     }
 
+    @Test func `a commit is flushed to the disk before it is answered`() async throws {
+        try await withCatalog { catalog, path in
+            let modes = try await catalog.write { transaction in
+                (try transaction.row("PRAGMA synchronous"), try transaction.row("PRAGMA journal_mode"))
+            }
+            // 2 is FULL: the write-ahead log is flushed by every commit; with NORMAL the newest commits may be lost.
+            #expect(try modes.0?.int64("synchronous") == 2)
+            #expect(try modes.1?.string("journal_mode") == "wal")
+        }
+    }
+
     @Test func `a write that throws leaves nothing and harms no neighbour`() async throws {
         struct Refused: Error {}
         try await withCatalog { catalog, _ in
