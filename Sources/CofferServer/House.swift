@@ -34,8 +34,9 @@ struct House: Sendable {
         let keys = try await openKeys(configuration, directory, catalog, logger, unseal)
         let access = AccessControl(catalog: catalog, keys: keys)
         let account = try await bootstrap(configuration, directory, access, logger)
-        let store = try await ArtifactStore(
-            configuration: StoreConfiguration(directory: directory.store), catalog: catalog, keys: keys)
+        var storing = StoreConfiguration(directory: directory.store)
+        storing.executionUses = LiveExecutions.uses
+        let store = try await ArtifactStore(configuration: storing, catalog: catalog, keys: keys)
         let objects = ObjectStorage(store: store, catalog: catalog, keys: keys, logger: logger)
         let providers = try await ProviderSet.assemble(
             catalog: catalog, keys: keys, store: store, objects: objects,

@@ -27,8 +27,8 @@ public struct NativeAPI: ServiceFront {
     private static var groups: [[String: Handler]] {
         [
             ServerRoutes.table, PipelineRoutes.table, ExecutionRoutes.table, WatchRoutes.table, LogRoutes.table,
-            ApprovalRoutes.table, ArtifactRoutes.table, UploadRoutes.table, PutRoutes.table, DiffRoutes.table,
-            RepositoryRoutes.table, ProjectRoutes.table, StoreRoutes.table,
+            ApprovalRoutes.table, ArtifactRoutes.table, ReferenceRoutes.table, UploadRoutes.table, PutRoutes.table,
+            DiffRoutes.table, RepositoryRoutes.table, ProjectRoutes.table, StoreRoutes.table,
         ]
     }
 

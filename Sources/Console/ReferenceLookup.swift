@@ -87,6 +87,6 @@ extension NativeRequest {
             kind: version.rootKind.rawValue, contentID: version.contentID.hex, bytes: version.logicalBytes,
             storedBytes: version.newStoredBytes, files: version.fileCount, created: version.createdAt,
             createdBy: version.draft.createdBy, tags: try await services.store.tags(of: version.id),
-            keyARN: version.keyARN)
+            keyARN: version.keyARN, deleted: version.deletedAt)
     }
 }

@@ -27,7 +27,10 @@ struct Coffer: AsyncParsableCommand {
                     ProjectCommand.self,
                 ]),
             CommandGroup(
-                name: "Artifacts", subcommands: [ArtifactCommand.self, DiffCommand.self, WhyCommand.self]),
+                name: "Artifacts",
+                subcommands: [
+                    ArtifactCommand.self, DiffCommand.self, WhyCommand.self, PinCommand.self, RetentionCommand.self,
+                ]),
             CommandGroup(name: "Maintenance", subcommands: [StoreCommand.self, RootCommand.self]),
         ])
 

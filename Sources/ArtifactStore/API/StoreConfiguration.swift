@@ -1,3 +1,4 @@
+public import Catalog
 public import SystemPackage
 
 /// How a store works. Everything has a sensible default.
@@ -38,6 +39,9 @@ public struct StoreConfiguration: Sendable {
     public var cutsContainers: Bool = true
     /// Chunk index entries kept in memory before they are written out as a sorted run.
     public var indexTailEntries: Int = 262_144
+    /// Why an execution still needs the versions it made, one sentence a reason; empty when it does not. Asked within the
+    /// transaction that would delete such a version.
+    public var executionUses: @Sendable (_ execution: String, Transaction) throws -> [String] = { _, _ in [] }
 
     /// A configuration with defaults for everything but the directory.
     public init(directory: FilePath) { self.directory = directory }

@@ -33,7 +33,8 @@ public struct Pin: Sendable, Hashable {
 
 /// One reason for which a version is kept.
 public struct RetentionReason: Sendable, Hashable, CustomStringConvertible {
-    /// A stable name: `pin`, `hold`, `deployment`, `use`, `tag`, `newest`, `age`, `no-rule`, `undelete-window`.
+    /// A stable name: `pin`, `hold`, `deployment`, `use`, `execution`, `tag`, `newest`, `age`, `stage`, `no-rule`,
+    /// `undelete-window`.
     public let kind: String
     /// In words.
     public let description: String

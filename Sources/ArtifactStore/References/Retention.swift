@@ -20,6 +20,16 @@ public struct RetentionRule: Sendable, Hashable {
     }
 }
 
+/// The rule of one artifact.
+public struct ArtifactRetention: Sendable, Hashable {
+    /// The repository, usually a pipeline.
+    public let repository: String
+    /// The artifact's name.
+    public let artifact: String
+    /// What is kept.
+    public let rule: RetentionRule
+}
+
 extension ArtifactStore {
     /// Sets the rule of an artifact, or removes it: without a rule everything is kept.
     public func setRetention(
@@ -27,6 +37,13 @@ extension ArtifactStore {
     ) async throws {
         if let newest = rule?.newest, newest < 1 {
             throw StoreError.invalid("a rule keeps at least 1 version, not \(newest)")
+        }
+        if let age = rule?.ageSeconds, age < 1 {
+            throw StoreError.invalid("a rule keeps versions of an age of at least 1 second, not \(age)")
+        }
+        if let rule, rule == RetentionRule() {
+            throw StoreError.invalid(
+                "a rule says what to keep: the newest so many, those of an age, or those of a stage")
         }
         try await catalog.write { transaction in
             guard let rule else {
@@ -48,17 +65,37 @@ extension ArtifactStore {
     @discardableResult
     public func applyRetention() async throws -> [VersionID] {
         let time = now().milliseconds
+        let uses = configuration.executionUses
         return try await catalog.write { transaction in
-            var deleted: [VersionID] = []
-            for rule in try transaction.rows("SELECT * FROM store_rules") {
-                for row in try RetentionCheck(rule).candidates(transaction) {
-                    let id = try VersionRow.id(row)
-                    guard try RetentionCheck.reasons(id, row, at: time, transaction).isEmpty else { continue }
-                    try transaction.execute("UPDATE store_versions SET deleted_at = ? WHERE id = ?", time, id.rawValue)
-                    deleted.append(id)
-                }
+            let retired = try RetentionCheck.retired(at: time, uses, transaction)
+            for id in retired {
+                try transaction.execute("UPDATE store_versions SET deleted_at = ? WHERE id = ?", time, id.rawValue)
             }
-            return deleted
+            return retired
+        }
+    }
+
+    /// What the next application of the rules would delete.
+    public func plannedRetention() async throws -> [VersionID] {
+        let time = now().milliseconds
+        let uses = configuration.executionUses
+        return try await catalog.read { try RetentionCheck.retired(at: time, uses, $0) }
+    }
+
+    /// The rules of an account and region, by artifact.
+    public func retentionRules(in scope: AccountRegion) async throws -> [ArtifactRetention] {
+        try await catalog.read { transaction in
+            try transaction.rows(
+                "SELECT * FROM store_rules WHERE account = ? AND region = ? ORDER BY repository, artifact",
+                scope.account, scope.region
+            ).map { row in
+                ArtifactRetention(
+                    repository: try row.string("repository"), artifact: try row.string("artifact"),
+                    rule: RetentionRule(
+                        newest: try row.optionalInt("newest"),
+                        ageSeconds: try row.optionalInt64("age_seconds").map { Int($0) },
+                        stage: try row.optionalString("stage")))
+            }
         }
     }
 
@@ -67,6 +104,7 @@ extension ArtifactStore {
         let row = try await row(id)
         let time = now().milliseconds
         let window = configuration.undeleteSeconds
+        let uses = configuration.executionUses
         return try await catalog.read { transaction in
             if let deleted = try row.optionalDate("deleted_at") {
                 let end = deleted.addingTimeInterval(Double(window))
@@ -76,23 +114,26 @@ extension ArtifactStore {
                         description: "deleted, can be brought back until \(end.formatted(.iso8601))")
                 ]
             }
-            return try RetentionCheck.reasons(id, row, at: time, transaction)
+            return try RetentionCheck.reasons(id, row, at: time, uses, transaction)
         }
     }
 
     /// Deletes versions: they vanish from lists at once, can be brought back for a while, and are collected after that.
     ///
-    /// - Throws: `StoreError` with `.retained` when a pin, hold or deployment keeps one of them; then none is deleted.
+    /// - Throws: `StoreError` with `.retained` when a pin, hold, deployment or running execution keeps one of them; then none
+    ///   is deleted.
     public func delete(_ ids: [VersionID]) async throws {
         let time = now().milliseconds
+        let uses = configuration.executionUses
         try await catalog.write { transaction in
             for id in ids {
                 guard let row = try transaction.row("SELECT * FROM store_versions WHERE id = ?", id.rawValue) else {
                     throw StoreError.notFound("there is no version \(id)")
                 }
                 if try row.optionalInt64("deleted_at") != nil { continue }
-                let pins = try RetentionCheck.pins(id, at: time, transaction)
-                if let first = pins.first {
+                let needed =
+                    try RetentionCheck.pins(id, at: time, transaction) + RetentionCheck.uses(row, uses, transaction)
+                if let first = needed.first {
                     throw StoreError(.retained, "version \(id) is kept: \(first.description); remove that first")
                 }
                 try transaction.execute("DELETE FROM store_tags WHERE version = ?", id.rawValue)
@@ -118,9 +159,29 @@ extension ArtifactStore {
 
 /// Applies one rule.
 private struct RetentionCheck {
+    typealias Uses = @Sendable (_ execution: String, Transaction) throws -> [String]
+
     private let rule: Row
 
     init(_ rule: Row) { self.rule = rule }
+
+    /// What no rule and nobody keeps.
+    static func retired(at time: Int64, _ uses: Uses, _ transaction: Transaction) throws -> [VersionID] {
+        var retired: [VersionID] = []
+        for rule in try transaction.rows("SELECT * FROM store_rules") {
+            for row in try RetentionCheck(rule).candidates(transaction) {
+                let id = try VersionRow.id(row)
+                if try reasons(id, row, at: time, uses, transaction).isEmpty { retired.append(id) }
+            }
+        }
+        return retired
+    }
+
+    /// Why the execution that made a version still needs it.
+    static func uses(_ row: Row, _ uses: Uses, _ transaction: Transaction) throws -> [RetentionReason] {
+        guard let execution = try row.optionalString("execution") else { return [] }
+        return try uses(execution, transaction).map { RetentionReason(kind: "execution", description: $0) }
+    }
 
     func candidates(_ transaction: Transaction) throws -> [Row] {
         try transaction.rows(
@@ -146,10 +207,10 @@ private struct RetentionCheck {
         }
     }
 
-    static func reasons(_ id: VersionID, _ row: Row, at time: Int64, _ transaction: Transaction) throws
-        -> [RetentionReason]
-    {
-        var reasons = try pins(id, at: time, transaction)
+    static func reasons(
+        _ id: VersionID, _ row: Row, at time: Int64, _ uses: Uses, _ transaction: Transaction
+    ) throws -> [RetentionReason] {
+        var reasons = try pins(id, at: time, transaction) + self.uses(row, uses, transaction)
         for tag in try transaction.rows("SELECT tag FROM store_tags WHERE version = ? ORDER BY tag", id.rawValue) {
             reasons.append(RetentionReason(kind: "tag", description: "has the tag \(try tag.string("tag"))"))
         }

@@ -17,15 +17,18 @@ enum ArtifactRoutes {
         try request.authorise("ListArtifacts", request.value("name") ?? "*")
         var filter = VersionFilter(
             scope: request.scope, repository: names.first, artifact: names.count > 1 ? names[1] : nil)
+        filter.includesDeleted = request.isSet("deleted")
         // Objects of buckets are versions too, by the thousand; people ask for artifacts.
         if names.isEmpty { filter.exceptRepository = ObjectStorage.repository }
         var left = try request.number("limit", default: 50, max: 10_000)
         var items: [VersionItem] = []
         var after: String?
         repeat {
-            let page = try await request.services.store.versions(filter, after: after, limit: min(left, 1000))
-            for version in page.versions { items.append(try await request.item(version)) }
-            left -= page.versions.count
+            let page = try await request.services.store.versions(
+                filter, after: after, limit: filter.includesDeleted ? 1000 : min(left, 1000))
+            let shown = filter.includesDeleted ? page.versions.filter { $0.deletedAt != nil } : page.versions
+            for version in shown { items.append(try await request.item(version)) }
+            left -= shown.count
             after = page.next
         } while after != nil && left > 0
         return try .json(items)

@@ -4,7 +4,8 @@ import ArtifactStore
 /// `/-/v1/store/…` and `/-/v1/why`: figures about the store, and its upkeep.
 enum StoreRoutes {
     static let table: [String: NativeAPI.Handler] = [
-        "GET /-/v1/store/usage": usage, "GET /-/v1/store/stats": stats, "POST /-/v1/store/gc": collect,
+        "GET /-/v1/store/usage": usage, "GET /-/v1/store/exclusive": pipelineUsage, "GET /-/v1/store/stats": stats,
+        "POST /-/v1/store/gc": collect,
         "POST /-/v1/store/scrub": scrub, "GET /-/v1/why": why,
     ]
 
@@ -17,7 +18,7 @@ enum StoreRoutes {
         try request.authorise("CollectGarbage")
         let store = request.services.store
         let isPlan = request.isSet("plan")
-        let retired = isPlan ? [] : try await store.applyRetention()
+        let retired = isPlan ? try await store.plannedRetention() : try await store.applyRetention()
         return try .json(Figures(try await store.collect(plan: isPlan), retired: retired.count))
     }
 
@@ -35,7 +36,10 @@ enum StoreRoutes {
         try request.authorise("GetArtifact", try request.require("ref"))
         let version = try await request.reference().version
         let reasons = try await request.services.store.why(version.id).map { "\($0.kind): \($0.description)" }
-        return try .json(WhyAnswer(version: try await request.item(version), reasons: reasons))
+        let exclusive =
+            request.isSet("exclusive") ? try await request.services.store.exclusiveBytes(of: version.id) : nil
+        return try .json(
+            WhyAnswer(version: try await request.item(version), reasons: reasons, exclusiveBytes: exclusive))
     }
 
     @Sendable static func usage(_ request: NativeRequest) async throws -> ServiceResponse {
@@ -57,6 +61,22 @@ enum StoreRoutes {
             }
             after = page.next
         } while after != nil
-        return try .json(items.values.sorted { ($0.repository, $0.artifact) < ($1.repository, $1.artifact) })
+        var answer = items.values.sorted { ($0.repository, $0.artifact) < ($1.repository, $1.artifact) }
+        if request.isSet("exclusive") {
+            for index in answer.indices {
+                answer[index].exclusiveBytes = try await request.services.store.exclusiveBytes(
+                    ofRepository: answer[index].repository, artifact: answer[index].artifact, in: request.scope)
+            }
+        }
+        return try .json(answer)
+    }
+
+    /// The same for whole pipelines: what artifacts of one pipeline share belongs to the pipeline alone.
+    @Sendable static func pipelineUsage(_ request: NativeRequest) async throws -> ServiceResponse {
+        try request.authorise("GetStoreUsage")
+        let name = try request.require("name")
+        return try .json(
+            ExclusiveAnswer(
+                bytes: try await request.services.store.exclusiveBytes(ofRepository: name, in: request.scope)))
     }
 }

@@ -19,6 +19,8 @@ package struct VersionItem: Codable, Sendable {
     package var createdBy: String
     package var tags: [String]
     package var keyARN: String?
+    /// When it was deleted; it can still be brought back.
+    package var deleted: Date?
 
     /// `PIPELINE/ARTIFACT@413`, the name by which people ask for it.
     package var reference: String {
@@ -40,4 +42,6 @@ package struct EntryItem: Codable, Sendable {
 package struct WhyAnswer: Codable, Sendable {
     package var version: VersionItem
     package var reasons: [String]
+    /// Stored bytes that deleting it would free, when that was asked for.
+    package var exclusiveBytes: Int64?
 }

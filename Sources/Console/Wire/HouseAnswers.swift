@@ -76,6 +76,13 @@ package struct UsageItem: Codable, Sendable {
     package var versions: Int
     package var bytes: Int64
     package var storedBytes: Int64
+    /// Stored bytes that nothing else needs, when that was asked for.
+    package var exclusiveBytes: Int64?
+}
+
+/// Stored bytes that deleting all of something would free.
+package struct ExclusiveAnswer: Codable, Sendable {
+    package var bytes: Int64
 }
 
 /// What reading everything back found.

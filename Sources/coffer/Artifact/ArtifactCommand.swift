@@ -3,13 +3,14 @@ import ArgumentParser
 /// `coffer artifact …`.
 struct ArtifactCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "artifact", abstract: "Artifacts: list, look inside, fetch and put.",
+        commandName: "artifact", abstract: "Artifacts: list, look inside, fetch, put, tag and delete.",
         discussion: """
             A version is written PIPELINE[/ARTIFACT]@WHICH[:PATH[!INNER]]. WHICH is an execution number (413, attempt \
             413.2), latest, an execution id, the name of a stage ("what runs there"), a tag, or sha256:….
             """,
         subcommands: [
             ArtifactList.self, ArtifactLs.self, ArtifactCat.self, ArtifactGet.self, ArtifactPut.self, ArtifactTag.self,
+            ArtifactDelete.self, ArtifactUndelete.self,
         ])
 }
 

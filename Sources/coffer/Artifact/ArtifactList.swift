@@ -12,12 +12,16 @@ struct ArtifactList: AsyncParsableCommand {
     @Option(help: "How many at most.")
     var limit = 50
 
+    @Flag(help: "Those that were deleted and can still be brought back.")
+    var deleted = false
+
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let items: [VersionItem] = try await connection.withClient {
-            try await $0.get("/-/v1/artifacts", [("name", name), ("limit", "\(limit)")])
+            try await $0.get(
+                "/-/v1/artifacts", [("name", name), ("limit", "\(limit)"), ("deleted", deleted ? "1" : nil)])
         }
         let headings = ["REFERENCE", "CREATED", "BY", "FILES", "SIZE", "NEW", "TAGS", "CONTENT", "ID"]
         try output.list(items, headings) { item in

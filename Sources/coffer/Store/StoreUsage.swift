@@ -18,27 +18,34 @@ struct StoreUsage: AsyncParsableCommand {
     @Option(help: "One line for each artifact or for each pipeline.")
     var by: Grouping = .artifact
 
+    @Flag(help: "Also show what only it needs: what deleting it would free. Walks through everything that is stored.")
+    var exclusive = false
+
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let items: [UsageItem] = try await connection.withClient { try await $0.get("/-/v1/store/usage") }
         switch by {
         case .artifact:
-            try output.list(items, ["REPOSITORY", "ARTIFACT", "VERSIONS", "SIZE", "STORED"]) { item in
-                [
-                    item.repository, item.artifact, "\(item.versions)", Say.bytes(item.bytes),
-                    Say.bytes(item.storedBytes),
-                ]
+            let items: [UsageItem] = try await connection.withClient {
+                try await $0.get("/-/v1/store/usage", [("exclusive", exclusive ? "1" : nil)])
+            }
+            try output.list(items, ["REPOSITORY", "ARTIFACT"] + headings) { item in
+                [item.repository, item.artifact]
+                    + cells(item.versions, item.bytes, item.storedBytes, item.exclusiveBytes)
             }
         case .pipeline:
-            try output.list(Self.byPipeline(items), ["PIPELINE", "ARTIFACTS", "VERSIONS", "SIZE", "STORED"]) { item in
-                [
-                    item.pipeline, "\(item.artifacts)", "\(item.versions)", Say.bytes(item.bytes),
-                    Say.bytes(item.storedBytes),
-                ]
+            try output.list(try await byPipeline(), ["PIPELINE", "ARTIFACTS"] + headings) { item in
+                [item.pipeline, "\(item.artifacts)"]
+                    + cells(item.versions, item.bytes, item.storedBytes, item.exclusiveBytes)
             }
         }
+    }
+
+    private var headings: [String] { ["VERSIONS", "SIZE", "STORED"] + (exclusive ? ["EXCLUSIVE"] : []) }
+
+    private func cells(_ versions: Int, _ bytes: Int64, _ stored: Int64, _ exclusive: Int64?) -> [String] {
+        ["\(versions)", Say.bytes(bytes), Say.bytes(stored)] + [exclusive.map(Say.bytes)].compactMap { $0 }
     }
 
     /// The figures of one pipeline, or of whatever else groups artifacts.
@@ -48,16 +55,26 @@ struct StoreUsage: AsyncParsableCommand {
         var versions = 0
         var bytes: Int64 = 0
         var storedBytes: Int64 = 0
+        var exclusiveBytes: Int64?
     }
 
-    static func byPipeline(_ items: [UsageItem]) -> [PipelineUsage] {
-        Dictionary(grouping: items, by: \.repository).map { name, items in
-            items.reduce(into: PipelineUsage(pipeline: name)) { sum, item in
-                sum.artifacts += 1
-                sum.versions += item.versions
-                sum.bytes += item.bytes
-                sum.storedBytes += item.storedBytes
+    private func byPipeline() async throws -> [PipelineUsage] {
+        try await connection.withClient { client in
+            let items: [UsageItem] = try await client.get("/-/v1/store/usage")
+            var sums = Dictionary(grouping: items, by: \.repository).map { name, items in
+                items.reduce(into: PipelineUsage(pipeline: name)) { sum, item in
+                    sum.artifacts += 1
+                    sum.versions += item.versions
+                    sum.bytes += item.bytes
+                    sum.storedBytes += item.storedBytes
+                }
+            }.sorted { ($1.storedBytes, $0.pipeline) < ($0.storedBytes, $1.pipeline) }
+            for index in sums.indices where exclusive {
+                let answer: ExclusiveAnswer = try await client.get(
+                    "/-/v1/store/exclusive", [("name", sums[index].pipeline)])
+                sums[index].exclusiveBytes = answer.bytes
             }
-        }.sorted { $0.storedBytes > $1.storedBytes }
+            return sums
+        }
     }
 }

@@ -1,0 +1,107 @@
+"""What keeps a version and what lets it go: pins, holds, retention rules, running executions, deletion and its undoing."""
+
+import json
+import os
+import unittest
+
+from pipelines import BUILDSPEC, declaration
+from server import Repository, Server, wait_until
+
+
+class References(unittest.TestCase):
+    def setUp(self):
+        self.server = Server().start()
+        self.addCleanup(self.server.close)
+
+    def put(self, name, size=200_000):
+        path = self.server.home / "content"
+        path.write_bytes(os.urandom(size))
+        return self.server.coffer_json("artifact", "put", name, path)
+
+    def kept(self, name):
+        return [item["number"] for item in self.server.coffer_json("artifact", "list", name)]
+
+    def test_a_deleted_version_is_gone_until_it_is_brought_back(self):
+        item = self.put("hand/file")
+        self.server.coffer("artifact", "delete", "hand/file@1", "--yes")
+        self.assertEqual(self.kept("hand/file"), [])
+        self.assertEqual(self.server.coffer("artifact", "cat", "hand/file@1", check=False, text=False).returncode, 5)
+        deleted = self.server.coffer_json("artifact", "list", "hand", "--deleted")
+        self.assertEqual([d["id"] for d in deleted], [item["id"]])
+        self.server.coffer("store", "gc")
+        self.server.coffer("artifact", "undelete", item["id"])
+        content = self.server.coffer("artifact", "cat", "hand/file@1", text=False).stdout
+        self.assertEqual(content, (self.server.home / "content").read_bytes())
+        self.assertEqual(self.server.coffer("artifact", "undelete", "no-id", check=False).returncode, 3)
+        self.assertEqual(self.server.coffer("artifact", "delete", "hand/file@1", check=False).returncode, 2, "asks first")
+
+    def test_pins_and_holds_keep_what_rules_and_people_would_delete(self):
+        for _ in range(5):
+            self.put("hand/file", 1000)
+        self.server.coffer("pin", "add", "hand/file@1", "release", "--reason", "shipped", "--for", "4w")
+        self.server.coffer("pin", "add", "hand/file@2", "court", "--hold")
+        self.server.coffer("retention", "set", "hand/file", "--newest", "1")
+        refused = self.server.coffer("artifact", "delete", "hand/file@1", "--yes", check=False)
+        self.assertEqual(refused.returncode, 6)
+        self.assertIn("release", refused.stderr)
+        plan = {f["name"]: f["value"] for f in self.figures("store", "gc", "--plan")}
+        self.assertEqual(plan["versions retired by rules"], 2)
+        self.assertEqual(self.kept("hand/file"), [5, 4, 3, 2, 1], "a plan changes nothing")
+        self.server.coffer("store", "gc")
+        self.assertEqual(self.kept("hand/file"), [5, 2, 1])
+        self.assertIn("shipped", self.server.coffer("why", "hand/file@1").stdout)
+        pins = {p["name"]: p for p in self.server.coffer_json("pin", "list")}
+        self.assertEqual(pins["court"]["kind"], "hold")
+        self.assertIsNone(pins["court"].get("expires"))
+        self.assertIn("expires", pins["release"])
+        held = self.server.coffer("pin", "remove", "hand/file@2", "court", check=False)
+        self.assertEqual(held.returncode, 6)
+        self.server.coffer("pin", "remove", "hand/file@2", "court", "--lift-hold")
+        self.server.coffer("pin", "remove", "hand/file@1", "release")
+        self.server.coffer("store", "gc")
+        self.assertEqual(self.kept("hand/file"), [5])
+        self.assertEqual(len(self.server.coffer_json("retention", "list")), 1)
+        self.server.coffer("retention", "remove", "hand/file")
+        self.assertEqual(self.server.coffer("retention", "remove", "hand/file", check=False).returncode, 5)
+
+    def figures(self, *command):
+        answer = self.server.coffer_json(*command)
+        return [{"name": name, "value": value} for name, value in answer.items()]
+
+    def test_usage_and_why_say_what_deleting_would_free(self):
+        content = os.urandom(300_000)
+        (self.server.home / "a").mkdir()
+        (self.server.home / "a" / "shared").write_bytes(content)
+        self.server.coffer("artifact", "put", "one/tree", self.server.home / "a")
+        (self.server.home / "a" / "own").write_bytes(os.urandom(200_000))
+        self.server.coffer("artifact", "put", "two/tree", self.server.home / "a")
+        usage = {u["pipeline"]: u for u in self.server.coffer_json("store", "usage", "--by", "pipeline", "--exclusive")}
+        self.assertLess(usage["one"]["exclusiveBytes"], 50_000, "what it holds, the other needs too")
+        self.assertGreater(usage["two"]["exclusiveBytes"], 190_000)
+        self.assertLess(usage["two"]["exclusiveBytes"], 300_000)
+        answer = self.server.coffer_json("why", "two/tree@latest", "--frees")
+        self.assertGreater(answer["exclusiveBytes"], 190_000)
+
+    def test_what_an_execution_that_has_not_ended_needs_is_kept(self):
+        repository = Repository(self.server.home / "repository")
+        repository.commit({"index.txt": "one\n", "buildspec.yml": BUILDSPEC % "true"})
+        for bucket in ("artifacts", "site"):
+            self.server.client("s3").create_bucket(Bucket=bucket)
+        self.server.coffer("repository", "add", "web", repository.path)
+        self.server.coffer("pipeline", "put", "-", input=json.dumps(declaration("demo", "web")))
+        wait_until(lambda: self.server.coffer_json("approval", "list", "demo"), "the approval to wait")
+        name = self.server.coffer_json("artifact", "list", "demo")[0]["artifact"]
+        reasons = self.server.coffer("why", f"demo/{name}@1").stdout
+        self.assertIn("execution 1 of demo has not ended yet", reasons)
+        refused = self.server.coffer("artifact", "delete", f"demo/{name}@1", "--yes", check=False)
+        self.assertEqual(refused.returncode, 6, refused.stderr)
+        self.server.coffer("retention", "set", f"demo/{name}", "--age", "1s")
+        self.server.coffer("store", "gc")
+        self.assertEqual(self.kept(f"demo/{name}"), [1])
+        self.server.coffer("approval", "approve", "demo")
+        self.server.coffer("execution", "watch", "demo", "1")
+        self.assertNotIn("has not ended", self.server.coffer("why", f"demo/{name}@1").stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
