@@ -161,7 +161,8 @@ public actor Upload {
 
     // MARK: Receiving
 
-    /// The pieces of the earlier state of a needed file, in order, for the sender to compare with its own.
+    /// The pieces of the earlier state of a needed file, in order, for the sender to compare with its own. None when that
+    /// state is damaged: the whole file is sent then, and heals what it shares with it.
     public func pieces(of index: Int) async throws -> [UploadPiece] {
         try enter()
         defer { isBusy = false }
@@ -173,8 +174,12 @@ public actor Upload {
             var cutter = PieceCutter(seed: seed)
             var pieces: [UploadPiece] = []
             let reader = ContentReader(found.context, found.content, range: 0..<found.content.byteCount)
-            while let bytes = try reader.next() {
-                bytes.withUnsafeBytes { cutter.feed($0) { piece, _ in pieces.append(piece) } }
+            do {
+                while let bytes = try reader.next() {
+                    bytes.withUnsafeBytes { cutter.feed($0) { piece, _ in pieces.append(piece) } }
+                }
+            } catch let error as StoreError where error.code == .integrity {
+                return []
             }
             cutter.finish { piece, _ in pieces.append(piece) }
             return pieces
