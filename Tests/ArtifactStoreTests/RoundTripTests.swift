@@ -111,6 +111,41 @@ import Testing
         #expect(again.newStoredBytes == 0)
     }
 
+    @Test("a directory that is there is updated: only what differs is written") func update() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        let root = fixture.folder.appending("in")
+        try write(["a": "one", "b/c": "two", "b/d": "three", "kind": "file", "e/f/g": "deep"], to: root.string)
+        let first = try await fixture.publish(directory: root)
+        let out = fixture.folder.appending("out")
+        _ = try await fixture.store.materialise(first.id, to: out)
+
+        for gone in ["b/d", "kind", "e"] { try FileManager.default.removeItem(atPath: root.string + "/" + gone) }
+        try write(["b/c": "TWO", "kind/now": "directory", "new": "x"], to: root.string)
+        try FileManager.default.createSymbolicLink(atPath: root.string + "/e", withDestinationPath: "a")
+        chmod(root.string + "/a", 0o755)
+        let second = try await fixture.publish(directory: root)
+        // What is no version's, and a link that leads outside.
+        try write(["stray/deep": "?", "outside": "safe"], to: fixture.folder.string)
+        try FileManager.default.moveItem(atPath: fixture.folder.string + "/stray", toPath: out.string + "/stray")
+        try FileManager.default.createSymbolicLink(atPath: out.string + "/new", withDestinationPath: "../outside")
+
+        let report = try await fixture.store.materialise(second.id, to: out, updating: true)
+        #expect(report.files == 4)
+        #expect(report.unchanged == 1, "a changed its mode only")
+        #expect(report.removed == 2)
+        try expectEqual(root.string, out.string)
+        #expect(try String(contentsOfFile: fixture.folder.string + "/outside", encoding: .utf8) == "safe")
+        let again = try await fixture.store.materialise(second.id, to: out, updating: true)
+        #expect(again.unchanged == again.files)
+        await #expect(throws: StoreError.self) {
+            _ = try await fixture.store.materialise(second.id, to: out)
+        }
+        let back = try await fixture.store.materialise(first.id, to: out, updating: true)
+        #expect(back.files == 5)
+        #expect(try await fixture.publish(directory: out).contentID == first.contentID)
+    }
+
     @Test("large directories are split and found again") func wide() async throws {
         let fixture = try await StoreFixture()
         defer { fixture.remove() }
@@ -178,6 +213,15 @@ import Testing
         let out = fixture.folder.appending("out")
         _ = try await fixture.store.materialise(version.id, to: out)
         try expectEqual(root.string, out.string)
+    }
+
+    private func write(_ files: [String: String], to root: String) throws {
+        for (path, text) in files {
+            let url = URL(fileURLWithPath: root + "/" + path)
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: url)
+        }
     }
 
     private func expectEqual(_ a: String, _ b: String) throws {

@@ -271,6 +271,32 @@ class CommandLine(unittest.TestCase):
         self.server.coffer("artifact", "put", "hand/bytes", "-", input=content, text=False)
         self.assertEqual(self.server.coffer("artifact", "cat", "hand/bytes@latest", text=False).stdout, content)
 
+    def test_a_directory_is_updated_to_another_version(self):
+        home = self.server.home / "update"
+        (home / "in" / "deep").mkdir(parents=True)
+        (home / "in" / "same").write_bytes(os.urandom(300_000))
+        (home / "in" / "deep" / "changed").write_text("one")
+        (home / "in" / "gone").write_text("gone")
+        self.server.coffer("artifact", "put", "hand/update", home / "in")
+        self.server.coffer("artifact", "get", "hand/update@1", home / "out", "--update")
+        (home / "in" / "deep" / "changed").write_text("two")
+        (home / "in" / "gone").unlink()
+        os.symlink("same", home / "in" / "link")
+        (home / "in" / "same").chmod(0o755)
+        self.server.coffer("artifact", "put", "hand/update", home / "in")
+        before = (home / "out" / "same").stat().st_ino
+        asked = self.server.coffer("artifact", "get", "hand/update@2", home / "out", "--update", check=False)
+        self.assertEqual(asked.returncode, 2, "removes nothing unasked")
+        done = self.server.coffer("artifact", "get", "hand/update@2", home / "out", "--update", "--yes")
+        self.assertIn("1 files fetched", done.stderr)
+        self.assertEqual((home / "out" / "same").stat().st_ino, before, "what is equal stays")
+        self.assertEqual((home / "out" / "same").stat().st_mode & 0o777, 0o755)
+        self.assertEqual((home / "out" / "deep" / "changed").read_text(), "two")
+        self.assertEqual(os.readlink(home / "out" / "link"), "same")
+        self.assertFalse((home / "out" / "gone").exists())
+        again = self.server.coffer("artifact", "get", "hand/update@2", home / "out", "--update")
+        self.assertIn("0 files fetched", again.stderr)
+
     def test_a_zip_can_be_looked_into(self):
         import zipfile
 

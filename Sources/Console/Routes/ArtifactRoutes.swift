@@ -52,7 +52,7 @@ enum ArtifactRoutes {
             found.map { entry in
                 EntryItem(
                     path: entry.path, kind: entry.kind.rawValue, bytes: entry.size, isExecutable: entry.isExecutable,
-                    sha256: entry.contentID?.hex, target: entry.linkTarget)
+                    sha256: entry.contentID?.hex, target: entry.linkTarget, mode: entry.mode)
             })
     }
 

@@ -36,6 +36,8 @@ package struct EntryItem: Codable, Sendable {
     package var isExecutable: Bool
     package var sha256: String?
     package var target: String?
+    /// Permission bits.
+    package var mode: UInt32?
 }
 
 /// Why a version is kept.

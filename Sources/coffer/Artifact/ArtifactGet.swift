@@ -10,7 +10,9 @@ struct ArtifactGet: AsyncParsableCommand {
         commandName: "get", abstract: "Fetch a version as a directory, as a ZIP, or one file of it.",
         discussion: """
             Without a path in the reference: unpacks into the directory, which is made; with --zip, writes the ZIP file. \
-            With a path: writes that file. Nothing that exists is overwritten.
+            With a path: writes that file. Nothing that exists is overwritten, except by --update: it makes a directory that \
+            is there equal to the version, fetching only files whose content differs and removing what the version does not \
+            have.
             """)
 
     @OptionGroup var reference: ReferenceArgument
@@ -21,8 +23,18 @@ struct ArtifactGet: AsyncParsableCommand {
     @Flag(help: "Keep the version as one ZIP file.")
     var zip = false
 
+    @Flag(help: "Make an existing directory equal to the version.")
+    var update = false
+
+    @Flag(help: "Do not ask before --update removes something.")
+    var yes = false
+
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var talk: ProgressOptions
+
+    func validate() throws {
+        guard !update || !zip && destination != "-" else { throw ValidationError("--update takes a directory") }
+    }
 
     func run() async throws {
         let isPath = try ReferenceText(reference.reference).path != nil
@@ -33,6 +45,20 @@ struct ArtifactGet: AsyncParsableCommand {
         }
         if isPath || zip {
             try await fetch(route, to: destination)
+            return
+        }
+        if update, FileManager.default.fileExists(atPath: destination) {
+            let progress = talk.progress("comparing")
+            let report = try await connection.withClient { client in
+                let update = DirectoryUpdate(client: client, reference: reference.reference, directory: destination)
+                let plan = try await update.plan()
+                if !plan.extra.isEmpty {
+                    try Input.confirm("Remove \(plan.extra.count) entries from \(destination)?", yes: yes)
+                }
+                return try await update.carryOut(plan, progress)
+            }
+            progress.end()
+            if !talk.isQuiet { Talk.line(report) }
             return
         }
         guard !FileManager.default.fileExists(atPath: destination) else {
