@@ -128,7 +128,7 @@ final class IngestSession: Sendable {
                         return nil
                     }
                     state.isSpilled = true
-                    return Array(state.small.values)
+                    return state.small.values.sorted { $0.id < $1.id }
                 }
                 guard let spill else { return }
                 for record in spill {

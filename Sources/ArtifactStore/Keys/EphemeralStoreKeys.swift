@@ -5,12 +5,22 @@ import Synchronization
 /// Keys that live in memory only: for tests and benchmarks of the store by itself. What they protect is unreadable once
 /// they are gone.
 package final class EphemeralStoreKeys: StoreKeys {
-    private let storage = SecretBytes.random(count: 32)
+    private let storage: SecretBytes
     private let domains = Mutex<[StoreDomainScope: StoreDomain]>([:])
     private let dataKeys = Mutex<[[UInt8]: (key: SecretBytes, binding: DataKeyBinding)]>([:])
     private let isDisabled = Mutex(false)
+    private let seed: UInt64?
 
-    package init() {}
+    /// - Parameter seed: makes the keys on which cutting and naming depend the same in every run; nil: random ones.
+    package init(seed: UInt64? = nil) {
+        self.seed = seed
+        storage = Self.key(seed, "storage")
+    }
+
+    private static func key(_ seed: UInt64?, _ name: String) -> SecretBytes {
+        guard let seed else { return .random(count: 32) }
+        return SecretBytes(copying: SHA256.digest(Array("\(seed)/\(name)".utf8)).bytes)
+    }
 
     /// While true, nothing can be wrapped or unwrapped.
     package func setDisabled(_ value: Bool) { isDisabled.withLock { $0 = value } }
@@ -54,8 +64,8 @@ package final class EphemeralStoreKeys: StoreKeys {
         return domains.withLock { domains in
             if let found = domains[scope] { return found }
             let made = StoreDomain(
-                id: SecureRandom.bytes(16), epoch: 1, idKey: .random(count: 32), chunkKey: .random(count: 32),
-                cutKey: .random(count: 32))
+                id: SecureRandom.bytes(16), epoch: 1, idKey: Self.key(seed, "id/\(domains.count)"),
+                chunkKey: Self.key(seed, "chunk/\(domains.count)"), cutKey: Self.key(seed, "cut/\(domains.count)"))
             domains[scope] = made
             return made
         }

@@ -77,7 +77,9 @@ extension ArtifactStore {
             }
             report.packs += 1
             report.bytes += level == .quick ? 4096 : Int64(info.length)
-            if !problems.isEmpty { found.append((info, problems)) }
+            // A collection may have removed the pack meanwhile: it was condemned before this lease began.
+            let isThere = packs.table[info.number].map { $0.state != .deleted } ?? false
+            if !problems.isEmpty, isThere { found.append((info, problems)) }
             let time = now().milliseconds
             try await catalog.write { transaction in
                 _ = try transaction.execute(

@@ -32,7 +32,8 @@ final class Journal: Sendable {
 
     func remove(_ ids: [RecordID]) { records.withLock { records in for id in ids { records[id] = nil } } }
 
-    var all: [JournalRecord] { records.withLock { Array($0.values) } }
+    /// All records, in the order of their ids.
+    var all: [JournalRecord] { records.withLock { $0.values.sorted { $0.id < $1.id } } }
 
     var byteCount: Int { records.withLock { $0.values.reduce(0) { $0 + $1.record.count } } }
 }

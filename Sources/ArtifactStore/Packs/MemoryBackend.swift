@@ -24,6 +24,8 @@ package final class MemoryBackend: BlobBackend {
 
     private struct State {
         var files: [String: File] = [:]
+        /// Deleted since the last crash: nothing says that the deletion has reached the disk.
+        var deleted: [String: File] = [:]
         var calls = 0
     }
 
@@ -38,12 +40,24 @@ package final class MemoryBackend: BlobBackend {
     /// Calls so far.
     package var callCount: Int { state.withLock { $0.calls } }
 
-    /// Forgets what was not synced.
-    package func crash() {
+    /// Loses what was not synced.
+    ///
+    /// - Parameters:
+    ///   - remains: what of the unsynced end of a file reached the disk all the same; by default nothing.
+    ///   - revives: whether a file deleted since the last crash is there again; by default none is.
+    package func crash(
+        remains: (_ unsynced: ArraySlice<UInt8>) -> [UInt8] = { _ in [] }, revives: (String) -> Bool = { _ in false }
+    ) {
         state.withLock { state in
-            for (name, file) in state.files {
-                state.files[name] =
-                    file.isDurable ? File(bytes: file.durable, durable: file.durable, isDurable: true) : nil
+            for name in state.deleted.keys.sorted() where revives(name) { state.files[name] = state.deleted[name] }
+            state.deleted = [:]
+            for name in state.files.keys.sorted() {
+                guard let file = state.files[name], file.isDurable else {
+                    state.files[name] = nil
+                    continue
+                }
+                let bytes = file.durable + remains(file.bytes.dropFirst(file.durable.count))
+                state.files[name] = File(bytes: bytes, durable: bytes, isDurable: true)
             }
         }
     }
@@ -142,7 +156,9 @@ package final class MemoryBackend: BlobBackend {
 
     package func delete(_ name: String) throws {
         try check(.delete)
-        state.withLock { $0.files[name] = nil }
+        state.withLock { state in
+            if let file = state.files.removeValue(forKey: name) { state.deleted[name] = file }
+        }
     }
 
     package func list() throws -> [String] { state.withLock { Array($0.files.keys) } }

@@ -34,15 +34,25 @@ final class PackStore: Sendable {
         slots = Mutex(Slots(data: Array(repeating: nil, count: max(1, configuration.openDataPacks)), turn: seed))
     }
 
-    /// Takes over a pack that was open when the store was last closed.
-    func resume(_ writer: PackWriter) {
-        slots.withLock { slots in
+    /// Makes the assignment of records to packs repeatable: for tests.
+    func reseed(_ seed: UInt64) { slots.withLock { $0.turn = seed } }
+
+    /// Takes over a pack that was open when the store was last closed. One too many, such as one that another replaced
+    /// after a failed flush, is completed: an open pack that nothing is appended to would never be collected.
+    func resume(_ writer: PackWriter) throws {
+        let isTaken = slots.withLock { slots -> Bool in
             slots.writers[writer.number] = writer
             switch writer.packClass {
-            case .meta: if slots.meta == nil { slots.meta = writer }
-            case .data: if let free = slots.data.firstIndex(where: { $0 == nil }) { slots.data[free] = writer }
+            case .meta:
+                guard slots.meta == nil else { return false }
+                slots.meta = writer
+            case .data:
+                guard let free = slots.data.firstIndex(where: { $0 == nil }) else { return false }
+                slots.data[free] = writer
             }
+            return true
         }
+        if !isTaken { note(try writer.seal()) }
     }
 
     /// Appends a record to one of the open packs, chosen at random among those of its class.

@@ -79,7 +79,7 @@ struct Recovery: Sendable {
             storageKey: (version, try ring.fetched(version: version)), backend: packs.backend, durable: info.length,
             records: UInt32(info.records), frames: UInt32(try row.int("frames")),
             lastFrame: (UInt32(info.lastFrameOffset), UInt32(info.lastFrameBytes)), plainBytes: UInt64(info.plainBytes))
-        packs.resume(writer)
+        try packs.resume(writer)
     }
 
     private func fillIndex() throws {
