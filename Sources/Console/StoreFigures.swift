@@ -19,6 +19,7 @@ extension Figures {
             Figure("records", Int64(statistics.recordCount), "count"),
             Figure("index entries", Int64(statistics.indexEntries), "count"),
             Figure("damaged records", Int64(statistics.damagedRecords), "count"),
+            Figure("compresses with", text: statistics.encoder),
         ]
         self.init(figures)
     }

@@ -335,6 +335,7 @@ class Upkeep(unittest.TestCase):
             self.assertLess(again["storedBytes"], 128 << 10)
             stats = server.coffer_json("store", "stats")
             self.assertEqual(stats["versions"], 2)
+            self.assertIn(stats["compresses with"], ("igzip", "zlib"))
             self.assertGreater(stats["logical bytes"], 2 * len(content) - 1)
             self.assertEqual(server.coffer_json("store", "usage")[0]["versions"], 2)
             self.assertEqual(server.coffer_json("store", "gc")["bytes freed"], 0)

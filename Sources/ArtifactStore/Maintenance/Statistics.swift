@@ -1,4 +1,5 @@
 import Catalog
+import Compression
 public import KeyHierarchy
 
 /// How much the store holds. Factors are kept apart: what deduplication saves and what compression saves.
@@ -29,6 +30,8 @@ public struct StoreStatistics: Sendable, Hashable {
     public var indexEntries = 0
     /// Records known to be damaged.
     public var damagedRecords = 0
+    /// The library that compresses what is stored now: `igzip` or `zlib`.
+    public var encoder = ""
 
     /// Logical bytes per unique byte.
     public var deduplicationFactor: Double { uniqueBytes == 0 ? 1 : Double(logicalBytes) / Double(uniqueBytes) }
@@ -73,6 +76,7 @@ extension ArtifactStore {
         }
         result.storedBytes += result.journalBytes
         result.indexEntries = packs.index.entryCount
+        result.encoder = CompressionEngine.resolve(.automatic, level: configuration.compressionLevel).rawValue
         return result
     }
 

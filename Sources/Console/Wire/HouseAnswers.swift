@@ -56,13 +56,20 @@ package struct Figures: Codable, Sendable {
     package struct Figure: Codable, Sendable {
         package var name: String
         package var value: Int64
-        /// `bytes`, `count`, `permille`.
+        /// `bytes`, `count`, `permille`, or `text`.
         package var unit: String
+        /// What a text says; its value is 0.
+        package var text: String?
 
         package init(_ name: String, _ value: Int64, _ unit: String) {
             self.name = name
             self.value = value
             self.unit = unit
+        }
+
+        package init(_ name: String, text: String) {
+            self.init(name, 0, "text")
+            self.text = text
         }
     }
 
