@@ -1,4 +1,5 @@
 import AWSProtocol
+import AccessControl
 import ActionProviders
 import CodePipelineAPI
 import Console
@@ -32,7 +33,7 @@ struct HouseService: Service {
         } catch is CancellationError {
             return  // Told to stop while sealed: nothing was opened.
         }
-        let s3 = S3Front(objects: house.objects, access: house.access, logger: logger)
+        let s3 = s3Front(house)
         let dispatch = dispatch(house, s3)
         let housekeeping = Housekeeping(front: s3, store: house.store, logger: logger)
         let announcement = Announcement(
@@ -49,6 +50,27 @@ struct HouseService: Service {
             await maintained
         }
         try await house.close()
+    }
+
+    /// S3, which asks KMS before it uses an object's key, and notes the use with its encryption context.
+    private func s3Front(_ house: House) -> S3Front {
+        let (logger, keys) = (logger, house.keys)
+        let permissions = KMSPermissions(keys: keys, access: house.access)
+        return S3Front(
+            objects: house.objects, access: house.access,
+            useKey: { use, request in
+                try await permissions.require(
+                    use.operation, on: use.keyARN, context: use.context, principal: use.principal, via: "s3", request)
+                try await keys.beginUse(of: use.keyARN, operation: use.operation, requestID: request.requestID)
+                logger.info(
+                    "kms:\(use.operation) through s3",
+                    metadata: [
+                        "key": "\(use.keyARN)", "principal": "\(use.principal.arn)",
+                        "context":
+                            "\(use.context.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ", "))",
+                        "request": "\(request.requestID)",
+                    ])
+            }, logger: logger)
     }
 
     private func dispatch(_ house: House, _ s3: S3Front) -> ServiceDispatch {

@@ -23,7 +23,7 @@ public struct Bucket: Sendable, Hashable {
     public let createdAt: Date
     /// How objects are encrypted whose writer does not say.
     public let encryption: ObjectEncryption
-    /// Whether the bucket asks for S3 Bucket Keys; kept and shown, of no effect here.
+    /// Whether objects under KMS keys are bound to the bucket rather than to their own name, as S3 does with bucket keys.
     public let usesBucketKey: Bool
 
     /// `arn:aws:s3:::NAME`.

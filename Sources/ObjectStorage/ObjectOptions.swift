@@ -4,8 +4,33 @@ public enum EncryptionRequest: Sendable, Hashable {
     case bucketDefault
     /// Under the account's default key.
     case managed
+    /// Under a KMS key.
+    case kms(KMSRequest)
+
     /// Under a KMS key named by id, ARN or alias; `nil` is the key `aws/s3`.
-    case kms(keyID: String?)
+    public static func kms(keyID: String?) -> EncryptionRequest { .kms(KMSRequest(keyID: keyID)) }
+}
+
+/// What a writer says about encryption under a KMS key.
+public struct KMSRequest: Sendable, Hashable {
+    /// The key by id, ARN or alias; `nil` is the bucket's default key, else `aws/s3`.
+    public var keyID: String?
+    /// Whether two layers were asked for.
+    public var isDoubleLayer: Bool
+    /// Whether to use a bucket key; as the bucket says when `nil`.
+    public var usesBucketKey: Bool?
+    /// The writer's own pairs of the encryption context.
+    public var context: [String: String]
+
+    /// A request; what is left out takes S3's defaults.
+    public init(
+        keyID: String?, isDoubleLayer: Bool = false, usesBucketKey: Bool? = nil, context: [String: String] = [:]
+    ) {
+        self.keyID = keyID
+        self.isDoubleLayer = isDoubleLayer
+        self.usesBucketKey = usesBucketKey
+        self.context = context
+    }
 }
 
 /// Everything a writer may say about a new object besides its bytes.

@@ -8,7 +8,8 @@ public import Catalog
 public enum ObjectSchema {
     /// What `Catalog` applies, in order.
     public static let migrations: [Migration] = [
-        Migration("object-001", buckets + versions + multipart + housekeeping)
+        Migration("object-001", buckets + versions + multipart + housekeeping),
+        Migration("object-002", encryptionContexts),
     ]
 
     private static let buckets = [
@@ -69,6 +70,14 @@ public enum ObjectSchema {
         """,
         "CREATE INDEX object_parts_content ON object_parts (content)",
     ]
+
+    /// What binds the data key of objects under KMS keys.
+    private static let encryptionContexts = ["object_versions", "object_uploads"].flatMap { table in
+        [
+            "ALTER TABLE \(table) ADD COLUMN encryption_context TEXT",
+            "ALTER TABLE \(table) ADD COLUMN bucket_key INTEGER NOT NULL DEFAULT 0",
+        ]
+    }
 
     private static let housekeeping = [
         "CREATE TABLE object_sequence (id INTEGER NOT NULL PRIMARY KEY, value BIGINT NOT NULL)",

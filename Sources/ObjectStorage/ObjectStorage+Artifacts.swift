@@ -27,7 +27,7 @@ extension ObjectStorage {
         }
         draft.tags = options.tags
         draft.storageClass = options.storageClass
-        draft.encryption = .kms(keyARN: version.keyARN)
+        draft.encryption = .kms(KMSEncryption(keyARN: version.keyARN))
         draft.content = version.id
         draft.ownsContent = false
         draft.presentation = version.rootKind == .tree ? .zip : .bytes

@@ -110,7 +110,7 @@ extension ObjectStorage {
         async throws
     {
         let bucket = try await headBucket(name)
-        let (encryption, _) = try await resolve(request, for: bucket)
+        let (encryption, _) = try await resolve(request, for: bucket, key: "")
         try await catalog.write { transaction in
             let row = try BucketRow.named(name, transaction)
             try transaction.execute(

@@ -28,7 +28,7 @@ public struct CopyChanges: Sendable, Hashable {
 }
 
 extension ObjectStorage {
-    /// Copies an object as it was when `source` was read. The bytes are shared with the source where owner and key
+    /// Copies an object as it was when `source` was read. The bytes are shared with the source where owner, key and context
     /// allow, and read and written anew where they do not.
     public func copy(
         _ source: StoredObject, to name: String, key: String, changes: CopyChanges = CopyChanges(),
@@ -41,7 +41,7 @@ extension ObjectStorage {
                 "This copy request is illegal because it is trying to copy an object to itself without changing the "
                     + "object's metadata, storage class, website redirect location or encryption attributes.", key)
         }
-        let (encryption, keyID) = try await resolve(changes.encryption, for: destination)
+        let (encryption, keyID) = try await resolve(changes.encryption, for: destination, key: key)
         var draft = ObjectDraft(key: key, owner: changes.owner ?? destination.scope.account)
         draft.size = source.size
         draft.etag = source.etag
@@ -51,6 +51,7 @@ extension ObjectStorage {
         draft.encryption = encryption
         draft.checksum = source.checksum
         let origin = try await headBucket(source.bucket)
+        // Under a KMS key the data key is bound to the object's name, or with a bucket key to the bucket's.
         let sharesKey = origin.scope == destination.scope && source.encryption == encryption
         let keepsChecksum = changes.checksum == nil || changes.checksum == source.checksum?.algorithm
         if sharesKey, keepsChecksum,

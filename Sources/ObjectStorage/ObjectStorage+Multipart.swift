@@ -77,7 +77,7 @@ extension ObjectStorage {
                 key)
         }
         let bucket = try await headBucket(name)
-        let (encryption, _) = try await resolve(options.encryption, for: bucket)
+        let (encryption, _) = try await resolve(options.encryption, for: bucket, key: key)
         let now = now()
         return try await catalog.write { transaction in
             let row = try BucketRow.named(name, transaction)
@@ -87,12 +87,13 @@ extension ObjectStorage {
                 """
                 INSERT INTO object_uploads (
                     id, bucket, key, rank, initiated, owner, checksum_algorithm, checksum_type, encryption,
-                    encryption_key, storage_class, metadata, tags)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    encryption_key, encryption_context, bucket_key, storage_class, metadata, tags)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 id, row.id, Array(key.utf8), sequence, now, options.owner ?? bucket.scope.account, checksum?.rawValue,
                 checksum == nil ? nil : kind?.rawValue, encryption.columnName, encryption.keyARN,
-                options.storageClass, try RowCoding.encode(options.metadata), try RowCoding.encodeTags(options.tags))
+                try encryption.contextColumn(), encryption.usesBucketKey, options.storageClass,
+                try RowCoding.encode(options.metadata), try RowCoding.encodeTags(options.tags))
             return MultipartUpload(try Multipart.upload(id, key: key, in: row, transaction), bucket: name)
         }
     }
@@ -209,9 +210,10 @@ extension ObjectStorage {
     ) async throws -> UploadedPart {
         var checksums: [String: String] = [:]
         for (algorithm, value) in digests.checksums { checksums[algorithm.rawValue] = Base64.encode(value) }
-        let draft = VersionDraft(
+        var draft = VersionDraft(
             scope: bucket.scope, repository: Self.repository, artifact: Self.artifact(bucket.name, upload.key),
             createdBy: upload.owner, attributes: ["upload": upload.id, "part": String(number)])
+        draft.encryptionContext = upload.encryption.context
         let result = Handover<UploadedPart>()
         let now = now()
         _ = try await store.publish(content, draft) { [checksums] transaction, version in

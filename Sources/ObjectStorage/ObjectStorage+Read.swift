@@ -99,9 +99,10 @@ extension ObjectStorage {
         do {
             let blob = try await ingest.openBlob()
             for try await piece in try await read(object) { try await blob.write(piece) }
-            let draft = VersionDraft(
+            var draft = VersionDraft(
                 scope: bucket.scope, repository: Self.repository, artifact: Self.artifact(object.bucket, object.key),
                 createdBy: object.owner)
+            draft.encryptionContext = object.encryption.context
             let result = Handover<VersionID>()
             _ = try await store.publish(try await blob.finish(), draft) { transaction, version in
                 result.set(try Self.remember(version.id, of: object, transaction))

@@ -89,7 +89,7 @@ extension ObjectStorage {
             }
             return row.bucket
         }
-        let (encryption, keyID) = try await resolve(options.encryption, for: bucket)
+        let (encryption, keyID) = try await resolve(options.encryption, for: bucket, key: key)
         let ingest = try await store.beginIngest(scope: bucket.scope, keyID: keyID)
         let sink = try await ContentSink(ingest, algorithms: checksums.isEmpty ? [.crc64nvme] : checksums)
         return ObjectWriter(
@@ -115,9 +115,10 @@ extension ObjectStorage {
         let result = Handover<StoredObject>()
         let now = now()
         let scope = try await headBucket(bucket).scope
-        let version = VersionDraft(
+        var version = VersionDraft(
             scope: scope, repository: Self.repository, artifact: Self.artifact(bucket, draft.key),
             createdBy: draft.owner)
+        version.encryptionContext = draft.encryption.context
         _ = try await store.publish(content, version) { transaction, version in
             var draft = draft
             draft.content = version.id
@@ -137,14 +138,37 @@ extension ObjectStorage {
         return "\(bucket)/sha256:\(SHA256.digest(Array(key.utf8)).hex)"
     }
 
-    /// What an encryption request means in a bucket: what is said of the object, and the key for the store.
-    func resolve(_ request: EncryptionRequest, for bucket: Bucket) async throws -> (ObjectEncryption, String?) {
-        switch request {
-        case .bucketDefault: return (bucket.encryption, bucket.encryption.keyARN)
-        case .managed: return (.managed, nil)
-        case .kms(let keyID):
-            let key = try await keys.resolveKey(keyID, in: bucket.scope)
-            return (.kms(keyARN: key.keyARN), key.keyARN)
+    /// What an encryption request means for an object: what is said of it, and the key for the store.
+    func resolve(_ request: EncryptionRequest, for bucket: Bucket, key: String) async throws -> (
+        ObjectEncryption, String?
+    ) {
+        switch (request, bucket.encryption) {
+        case (.bucketDefault, .managed), (.managed, _): return (.managed, nil)
+        case (.bucketDefault, .kms(var kms)):
+            kms.usesBucketKey = bucket.usesBucketKey
+            return (.kms(Self.bound(kms, to: bucket, key)), kms.keyARN)
+        case (.kms(let request), let standard):
+            let found = try await keys.resolveKey(request.keyID ?? standard.keyARN, in: bucket.scope)
+            guard found.scope.region == bucket.scope.region else {
+                throw KeyError(.notFound, "Invalid arn \(found.scope.region)")
+            }
+            let kms = KMSEncryption(
+                keyARN: found.keyARN, isDoubleLayer: request.isDoubleLayer,
+                usesBucketKey: request.usesBucketKey ?? bucket.usesBucketKey, context: request.context)
+            return (.kms(Self.bound(kms, to: bucket, key)), found.keyARN)
         }
+    }
+
+    private static func bound(_ kms: KMSEncryption, to bucket: Bucket, _ key: String) -> KMSEncryption {
+        var kms = kms
+        kms.context[KMSEncryption.arnName] = kms.usesBucketKey ? bucket.arn : "\(bucket.arn)/\(key)"
+        return kms
+    }
+
+    /// How an object would be encrypted, before anything is written. Throws `NoSuchBucket` and what KMS refuses.
+    public func encryption(
+        _ request: EncryptionRequest, bucket: String, key: String
+    ) async throws -> ObjectEncryption {
+        try await resolve(request, for: try await headBucket(bucket), key: key).0
     }
 }

@@ -45,8 +45,35 @@ public struct ObjectTag: Sendable, Hashable, Codable {
 public enum ObjectEncryption: Sendable, Hashable {
     /// Under the account's default key (`AES256` on the wire).
     case managed
-    /// Under a KMS key (`aws:kms` on the wire), named by its ARN.
-    case kms(keyARN: String)
+    /// Under a KMS key (`aws:kms` on the wire).
+    case kms(KMSEncryption)
+}
+
+/// How an object is encrypted under a KMS key.
+public struct KMSEncryption: Sendable, Hashable {
+    /// The key's ARN.
+    public var keyARN: String
+    /// Asked for as `aws:kms:dsse`. Every object has two layers, records under keys of their own and the list of these keys
+    /// under the data key, so that this changes what is shown only.
+    public var isDoubleLayer = false
+    /// Whether the context names the bucket rather than the object, as S3 does with bucket keys.
+    public var usesBucketKey = false
+    /// The encryption context that binds the data key: the writer's pairs and `aws:s3:arn`. Empty for artifacts of pipelines,
+    /// which are bound to their version.
+    public var context: [String: String] = [:]
+
+    /// Encryption under a key.
+    public init(
+        keyARN: String, isDoubleLayer: Bool = false, usesBucketKey: Bool = false, context: [String: String] = [:]
+    ) {
+        self.keyARN = keyARN
+        self.isDoubleLayer = isDoubleLayer
+        self.usesBucketKey = usesBucketKey
+        self.context = context
+    }
+
+    /// The pair that S3 adds itself.
+    public static let arnName = "aws:s3:arn"
 }
 
 /// Which bytes a reader of an object sees.

@@ -46,6 +46,29 @@ public struct VersionDraft: Sendable {
         self.tags = tags
         self.attributes = attributes
     }
+
+    /// The encryption context under which the key wraps the version's data key, in place of the store's own; kept among the
+    /// attributes, where readers see it. `nil` for the store's own.
+    public var encryptionContext: [String: String]? {
+        get {
+            guard let text = attributes[Self.contextAttribute] else { return nil }
+            // What is not a document of ours becomes a context that opens nothing.
+            return (try? JSONDecoder().decode([String: String].self, from: Data(text.utf8))) ?? [:]
+        }
+        set {
+            guard let newValue else {
+                attributes[Self.contextAttribute] = nil
+                return
+            }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            // A dictionary of strings always encodes.
+            let bytes = (try? encoder.encode(newValue)) ?? Data("{}".utf8)
+            attributes[Self.contextAttribute] = String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    private static let contextAttribute = "encryption-context"
 }
 
 /// One stored version of an artifact: published once, never changed.

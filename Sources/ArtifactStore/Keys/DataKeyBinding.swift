@@ -10,6 +10,8 @@ public struct DataKeyBinding: Sendable, Hashable {
     public let repository: String
     /// The artifact's name within the repository.
     public let artifact: String
+    /// The publisher's own encryption context; `nil` for the store's.
+    var ownContext: [String: String]?
 
     /// A binding.
     public init(version: VersionID, scope: AccountRegion, repository: String, artifact: String) {
@@ -21,6 +23,7 @@ public struct DataKeyBinding: Sendable, Hashable {
 
     init(_ version: VersionID, _ draft: VersionDraft) {
         self.init(version: version, scope: draft.scope, repository: draft.repository, artifact: draft.artifact)
+        ownContext = draft.encryptionContext
     }
 
     /// The artifact id of the envelope.
@@ -28,7 +31,8 @@ public struct DataKeyBinding: Sendable, Hashable {
 
     /// The encryption context under which the owner's key wraps the data key.
     public var context: [String: String] {
-        [
+        // The envelope names the version by itself, so a context of the publisher's loses nothing.
+        ownContext ?? [
             "coffer:version": version.rawValue, "coffer:account": scope.account, "coffer:region": scope.region,
             "coffer:repository": repository, "coffer:artifact": artifact,
         ]

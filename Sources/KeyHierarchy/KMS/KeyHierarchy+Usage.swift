@@ -37,6 +37,20 @@ extension KeyHierarchy {
         }
     }
 
+    /// Checks that a symmetric key can be used now and notes the use, for services that use it on a caller's behalf.
+    package func beginUse(of keyARN: String, operation: String, requestID: String) async throws {
+        let identifier = try KeyIdentifier(parsing: keyARN, in: AccountRegion(account: "", region: ""))
+        guard case .key(let keyID) = identifier.resource else {
+            throw KeyError(.invalidARN, "\(keyARN) is not the ARN of a key.")
+        }
+        let key = try await key(identifier.scope, keyID)
+        guard key.spec == "SYMMETRIC_DEFAULT" else {
+            throw KeyError(.invalidKeyUsage, "\(keyARN) is a \(key.spec) key which is not valid for \(operation).")
+        }
+        try KeyStateRules.check(.cryptography, key)
+        try await noteUse(keyARN, operation: operation, requestID: requestID)
+    }
+
     /// The last noted use.
     package func lastUse(_ keyARN: String) async throws -> KeyUse? {
         if let use = usage.withLock({ $0.latest[keyARN] }) { return use }

@@ -30,7 +30,7 @@ enum Multipart {
             } else {
                 checksum = nil
             }
-            encryption = try RowCoding.encryption(row)
+            encryption = try RowCoding.objectEncryption(row)
             storageClass = try row.string("storage_class")
             metadata = try RowCoding.metadata(try row.string("metadata"))
             tags = try RowCoding.tags(try row.string("tags"))

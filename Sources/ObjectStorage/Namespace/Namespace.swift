@@ -78,14 +78,15 @@ enum Namespace {
             """
             INSERT INTO object_versions (
                 bucket, key, rank, version, latest, marker, size, etag, modified, storage_class, owner, content, owned,
-                presentation, parts, checksum_algorithm, checksum_type, checksum, encryption, encryption_key, upload,
-                metadata, tags)
-            VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                presentation, parts, checksum_algorithm, checksum_type, checksum, encryption, encryption_key,
+                encryption_context, bucket_key, upload, metadata, tags)
+            VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             bucket.id, key, -sequence, version, draft.isDeleteMarker, draft.size, draft.etag, now, draft.storageClass,
             draft.owner, draft.content?.rawValue, draft.ownsContent, draft.presentation.rawValue, draft.segments.count,
             draft.checksum?.algorithm.rawValue, draft.checksum?.kind.rawValue, draft.checksum?.value,
-            draft.encryption.columnName, draft.encryption.keyARN, draft.upload, try RowCoding.encode(draft.metadata),
+            draft.encryption.columnName, draft.encryption.keyARN, try draft.encryption.contextColumn(),
+            draft.encryption.usesBucketKey, draft.upload, try RowCoding.encode(draft.metadata),
             try RowCoding.encodeTags(draft.tags))
         try insert(draft.segments, of: sequence, transaction)
         guard let row = try latest(draft.key, in: bucket, transaction) else {

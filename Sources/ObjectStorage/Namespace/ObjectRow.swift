@@ -28,7 +28,7 @@ struct ObjectRow: Sendable {
             metadata: try RowCoding.metadata(try row.string("metadata")),
             tags: try RowCoding.tags(try row.string("tags")),
             checksum: try RowCoding.checksum(row),
-            encryption: try RowCoding.encryption(row),
+            encryption: try RowCoding.objectEncryption(row),
             storageClass: try row.string("storage_class"),
             owner: try row.string("owner"),
             content: try row.optionalString("content").flatMap(VersionID.init(_:)),
@@ -65,10 +65,19 @@ enum RowCoding {
     }
 
     static func encryption(_ row: Row) throws -> ObjectEncryption {
-        guard try row.string("encryption") == "aws:kms", let key = try row.optionalString("encryption_key") else {
-            return .managed
+        let name = try row.string("encryption")
+        guard name.hasPrefix("aws:kms"), let key = try row.optionalString("encryption_key") else { return .managed }
+        return .kms(KMSEncryption(keyARN: key, isDoubleLayer: name == "aws:kms:dsse"))
+    }
+
+    /// The same with what rows of objects and uploads say besides.
+    static func objectEncryption(_ row: Row) throws -> ObjectEncryption {
+        guard case .kms(var kms) = try encryption(row) else { return .managed }
+        kms.usesBucketKey = try row.bool("bucket_key")
+        if let text = try row.optionalString("encryption_context") {
+            kms.context = try JSONDecoder().decode([String: String].self, from: Data(text.utf8))
         }
-        return .kms(keyARN: key)
+        return .kms(kms)
     }
 }
 
@@ -77,15 +86,27 @@ extension ObjectEncryption {
     var columnName: String {
         switch self {
         case .managed: "AES256"
-        case .kms: "aws:kms"
+        case .kms(let kms): kms.isDoubleLayer ? "aws:kms:dsse" : "aws:kms"
         }
     }
+
+    /// Whether the data key is bound to the bucket only.
+    var usesBucketKey: Bool { if case .kms(let kms) = self { kms.usesBucketKey } else { false } }
+
+    /// The context that binds the data key; `nil` where the store binds it.
+    var context: [String: String]? {
+        guard case .kms(let kms) = self, !kms.context.isEmpty else { return nil }
+        return kms.context
+    }
+
+    /// The context as its column holds it.
+    func contextColumn() throws -> String? { try context.map(RowCoding.encode) }
 
     /// The ARN of the key, where one is named.
     public var keyARN: String? {
         switch self {
         case .managed: nil
-        case .kms(let arn): arn
+        case .kms(let kms): kms.keyARN
         }
     }
 }

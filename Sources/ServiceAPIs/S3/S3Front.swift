@@ -14,15 +14,21 @@ public struct S3Front: ServiceFront {
     let objects: ObjectStorage
     let access: AccessControl
     let baseDomain: String?
+    let useKey: @Sendable (ObjectKeyUse, ServiceRequest) async throws -> Void
     let logger: Logger
 
-    /// - Parameter baseDomain: the domain below which hosts are called after buckets; `nil` for path-style only.
+    /// - Parameters:
+    ///   - baseDomain: the domain below which hosts are called after buckets; `nil` for path-style only.
+    ///   - useKey: asked before an object's KMS key is used; throws what KMS refuses. Key states are enforced without it.
     public init(
-        objects: ObjectStorage, access: AccessControl, baseDomain: String? = nil, logger: Logger = Logger(label: "s3")
+        objects: ObjectStorage, access: AccessControl, baseDomain: String? = nil,
+        useKey: @escaping @Sendable (ObjectKeyUse, ServiceRequest) async throws -> Void = { _, _ in },
+        logger: Logger = Logger(label: "s3")
     ) {
         self.objects = objects
         self.access = access
         self.baseDomain = baseDomain
+        self.useKey = useKey
         self.logger = logger
     }
 

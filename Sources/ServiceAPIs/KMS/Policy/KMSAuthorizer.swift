@@ -21,6 +21,15 @@ struct KMSCall: Sendable {
         time = request.receivedAt
     }
 
+    /// A service's own call on behalf of somebody.
+    init(principal: Principal, region: String, _ request: ServiceRequest) {
+        self.principal = principal
+        self.region = region
+        remoteAddress = request.remoteAddress
+        isSecure = request.isSecure
+        time = request.receivedAt
+    }
+
     /// The caller's own account in the Region the request came to.
     var scope: AccountRegion { AccountRegion(account: principal.account, region: region) }
 }

@@ -126,9 +126,9 @@ extension S3Front {
                 xml.element("ApplyServerSideEncryptionByDefault") { xml in
                     switch bucket.encryption {
                     case .managed: xml.element("SSEAlgorithm", "AES256")
-                    case .kms(let arn):
-                        xml.element("SSEAlgorithm", "aws:kms")
-                        xml.element("KMSMasterKeyID", arn)
+                    case .kms(let kms):
+                        xml.element("SSEAlgorithm", kms.isDoubleLayer ? "aws:kms:dsse" : "aws:kms")
+                        xml.element("KMSMasterKeyID", kms.keyARN)
                     }
                 }
                 xml.element("BucketKeyEnabled", bucket.usesBucketKey ? "true" : "false")
@@ -145,7 +145,8 @@ extension S3Front {
         let wanted: EncryptionRequest
         switch rule.child("ApplyServerSideEncryptionByDefault")?.value("SSEAlgorithm") ?? "AES256" {
         case "AES256" where keyID == nil: wanted = .managed
-        case "aws:kms", "aws:kms:dsse": wanted = .kms(keyID: keyID)
+        case "aws:kms": wanted = .kms(keyID: keyID)
+        case "aws:kms:dsse": wanted = .kms(KMSRequest(keyID: keyID, isDoubleLayer: true))
         default: throw S3Error.malformedXML("SSEAlgorithm")
         }
         try await objects.setDefaultEncryption(

@@ -58,6 +58,8 @@ extension S3Front {
         changes.checksum = try ChecksumHeaders.algorithm(request.header("x-amz-checksum-algorithm"))
         if try isReplaced("x-amz-metadata-directive", request) { changes.metadata = options.metadata }
         if try isReplaced("x-amz-tagging-directive", request) { changes.tags = options.tags }
+        try await require("Decrypt", source.encryption, request)
+        try await requireWriting(changes.encryption, request)
         let object = try await objects.copy(
             source, to: request.bucketName, key: request.objectKey, changes: changes,
             conditions: try request.writeConditions())
@@ -71,7 +73,7 @@ extension S3Front {
         }
         response.setHeader("x-amz-copy-source-version-id", ifPresent: source.shownVersionID)
         response.setHeader("x-amz-version-id", ifPresent: object.shownVersionID)
-        response.setEncryption(object.encryption)
+        response.setEncryption(object.encryption, withContext: true)
         return response
     }
 
@@ -98,6 +100,7 @@ extension S3Front {
                     name: "x-amz-copy-source-range", value: header)
             }
         }
+        try await require("Decrypt", source.encryption, request)
         let part = try await objects.copyPart(
             number, of: upload, bucket: request.bucketName, key: request.objectKey, from: source, range: range)
         let own = try await objects.upload(upload, bucket: request.bucketName, key: request.objectKey)

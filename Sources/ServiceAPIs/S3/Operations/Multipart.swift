@@ -17,8 +17,10 @@ extension S3Front {
                     "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
             }
         }
+        let options = try ObjectHeaders.options(request)
+        try await requireWriting(options.encryption, request)
         let upload = try await objects.createUpload(
-            bucket: request.bucketName, key: request.objectKey, options: try ObjectHeaders.options(request),
+            bucket: request.bucketName, key: request.objectKey, options: options,
             checksum: algorithm, kind: kind)
         var response = S3Document.response("InitiateMultipartUploadResult") { xml in
             xml.element("Bucket", upload.bucket)
@@ -27,7 +29,7 @@ extension S3Front {
         }
         response.setHeader("x-amz-checksum-algorithm", ifPresent: upload.checksumAlgorithm?.rawValue)
         response.setHeader("x-amz-checksum-type", ifPresent: upload.checksumKind?.rawValue)
-        response.setEncryption(upload.encryption)
+        response.setEncryption(upload.encryption, withContext: true)
         return response
     }
 
@@ -52,6 +54,7 @@ extension S3Front {
             number, of: upload, bucket: request.bucketName, key: request.objectKey, checksums: checksums.algorithms)
         let part: UploadedPart
         do {
+            try await require("GenerateDataKey", await writer.encryption, request)
             if let own = await writer.checksumAlgorithm, let sent = checksums.algorithms.first, sent != own {
                 throw S3Error.invalidRequest(
                     "Checksum Type mismatch occurred, expected checksum Type: \(own.rawValue.lowercased()), actual "

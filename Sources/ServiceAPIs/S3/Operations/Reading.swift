@@ -9,6 +9,7 @@ extension S3Front {
     func getObject(_ request: S3Request) async throws -> ServiceResponse {
         let (object, portion) = try await locate(request)
         guard let portion else { return notModified(object) }
+        try await require("Decrypt", object.encryption, request)
         var response = head(object, portion, request)
         let bytes = try await objects.read(object, range: portion.range)
         response.body = .stream(length: Int64(portion.range.count), bytes)

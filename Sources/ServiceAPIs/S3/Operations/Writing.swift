@@ -10,8 +10,10 @@ extension S3Front {
     func putObject(_ request: S3Request) async throws -> ServiceResponse {
         try checkLength(request)
         let checksums = try ChecksumHeaders(request)
+        let options = try ObjectHeaders.options(request)
+        try await requireWriting(options.encryption, request)
         let writer = try await objects.beginPut(
-            bucket: request.bucketName, key: request.objectKey, options: try ObjectHeaders.options(request),
+            bucket: request.bucketName, key: request.objectKey, options: options,
             checksums: checksums.algorithms, conditions: try request.writeConditions())
         let object: StoredObject
         do {
@@ -25,7 +27,7 @@ extension S3Front {
         response.setHeader("ETag", "\"\(object.etag)\"")
         response.setHeader("x-amz-version-id", ifPresent: object.shownVersionID)
         response.setChecksum(object.checksum)
-        response.setEncryption(object.encryption)
+        response.setEncryption(object.encryption, withContext: true)
         return response
     }
 

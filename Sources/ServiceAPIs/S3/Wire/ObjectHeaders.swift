@@ -72,20 +72,46 @@ enum ObjectHeaders {
             throw S3Error.notImplemented(
                 "Customer-provided keys (SSE-C) are not supported; use aws:kms with a key of your own.")
         }
-        let keyID = request.header("x-amz-server-side-encryption-aws-kms-key-id")
-        switch request.header("x-amz-server-side-encryption") {
-        case nil where keyID == nil: return .bucketDefault
-        case "AES256" where keyID == nil: return .managed
-        case "aws:kms", "aws:kms:dsse": return .kms(keyID: keyID)
+        let prefix = "x-amz-server-side-encryption"
+        let keyID = request.header("\(prefix)-aws-kms-key-id")
+        let pairs = request.header("\(prefix)-context")
+        let bucketKey = request.header("\(prefix)-bucket-key-enabled")
+        switch request.header(prefix) {
+        case nil where keyID == nil && pairs == nil: return .bucketDefault
+        case "AES256" where keyID == nil && pairs == nil: return .managed
+        case let name? where name == "aws:kms" || name == "aws:kms:dsse":
+            return .kms(
+                KMSRequest(
+                    keyID: keyID, isDoubleLayer: name == "aws:kms:dsse",
+                    usesBucketKey: bucketKey.map { $0.lowercased() == "true" }, context: try context(pairs)))
         case nil, "AES256":
             throw S3Error.invalidArgument(
-                "A KMS key id goes with x-amz-server-side-encryption: aws:kms.",
-                name: "x-amz-server-side-encryption-aws-kms-key-id", value: keyID ?? "")
+                "A KMS key id, an encryption context and a bucket key go with \(prefix): aws:kms.",
+                name: "\(prefix)-aws-kms-key-id", value: keyID ?? "")
         case let other?:
             throw S3Error.invalidArgument(
                 "The encryption method specified is not supported",
                 name: "x-amz-server-side-encryption", value: other)
         }
+    }
+
+    /// The pairs of an encryption context header: base64 of a JSON object of strings.
+    private static func context(_ header: String?) throws(AWSError) -> [String: String] {
+        guard let header else { return [:] }
+        let name = "x-amz-server-side-encryption-context"
+        guard header.utf8.count <= 8192, let bytes = Data(base64Encoded: header),
+            let pairs = try? JSONDecoder().decode([String: String].self, from: bytes)
+        else {
+            throw S3Error.invalidArgument(
+                "The header '\(name)' shall be Base64-encoded UTF-8 string holding JSON with the encryption context "
+                    + "key-value pairs", name: name, value: header)
+        }
+        guard pairs[KMSEncryption.arnName] == nil else {
+            throw S3Error.invalidArgument(
+                "The pair \(KMSEncryption.arnName) of the encryption context is set by the service.", name: name,
+                value: header)
+        }
+        return pairs
     }
 
     /// Refuses grants to others: buckets are their owner's only, as S3's default object ownership has it.
@@ -109,12 +135,23 @@ enum ObjectHeaders {
 
 extension ServiceResponse {
     /// Adds the headers that name an object's encryption.
-    mutating func setEncryption(_ encryption: ObjectEncryption) {
+    ///
+    /// - Parameter withContext: repeats the encryption context, as answers to writes do.
+    mutating func setEncryption(_ encryption: ObjectEncryption, withContext: Bool = false) {
+        let prefix = "x-amz-server-side-encryption"
         switch encryption {
-        case .managed: setHeader("x-amz-server-side-encryption", "AES256")
-        case .kms(let arn):
-            setHeader("x-amz-server-side-encryption", "aws:kms")
-            setHeader("x-amz-server-side-encryption-aws-kms-key-id", arn)
+        case .managed: setHeader(prefix, "AES256")
+        case .kms(let kms):
+            setHeader(prefix, kms.isDoubleLayer ? "aws:kms:dsse" : "aws:kms")
+            setHeader("\(prefix)-aws-kms-key-id", kms.keyARN)
+            if kms.usesBucketKey { setHeader("\(prefix)-bucket-key-enabled", "true") }
+            guard withContext, !kms.context.isEmpty else { return }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            // A dictionary of strings always encodes.
+            if let text = try? encoder.encode(kms.context) {
+                setHeader("\(prefix)-context", text.base64EncodedString())
+            }
         }
     }
 

@@ -33,6 +33,8 @@ enum S3Error {
         case let error as ObjectStorageError: return translate(error)
         case let error as StoreError: return translate(error)
         case let error as CatalogError where error.code == .full: return .storageFull
+        case let error as KeyError where error.code == .accessDenied:
+            return AWSError("AccessDenied", error.message)
         case let error as KeyError:
             return AWSError("KMS.\(error.code.rawValue)", error.message, httpStatus: error.code == .sealed ? 503 : 400)
         default: return nil
