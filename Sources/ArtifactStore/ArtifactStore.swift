@@ -31,9 +31,9 @@ public final class ArtifactStore: Sendable {
     /// Called between the steps of a collection; tests stop there.
     let collectionHook = Mutex<(@Sendable (CollectionStep) async throws -> Void)?>(nil)
     private let domains = Mutex<[DomainName: DomainContext]>([:])
-    private let cutters = Mutex<[DomainName: any StreamCutter]>([:])
+    let cutters = Mutex<[DomainName: any StreamCutter]>([:])
 
-    private struct DomainName: Hashable {
+    struct DomainName: Hashable {
         var id: [UInt8]
         var epoch: UInt32
     }
@@ -76,6 +76,7 @@ public final class ArtifactStore: Sendable {
         let epoch = try await catalog.read { try $0.storeState("epoch") }
         leases = Leases(epoch: epoch)
         try await Recovery(catalog: catalog, packs: packs, pool: pool, ring: ring).run()
+        reclaimWhenFull()
     }
 
     /// Writes out what is only in memory, so that the next start has less to read. Nothing acknowledged depends on it.
@@ -104,7 +105,7 @@ public final class ArtifactStore: Sendable {
         let domain = context(try await keys.domain(for: domainScope))
         let lease = leases.begin(expires: now().addingTimeInterval(Double(configuration.leaseSeconds)))
         let session = IngestSession(
-            packs: packs, pool: pool, workers: workers, domain: domain, cutter: cutter(domain),
+            packs: packs, pool: pool, workers: workers, domain: domain, cutter: try await cutter(domain),
             configuration: configuration)
         return Ingest(scope: scope, key: key, session: session, lease: lease)
     }
@@ -122,16 +123,6 @@ public final class ArtifactStore: Sendable {
     /// The domain that a version was written in. Asks the keys each time: a disabled key ends reading at once.
     func domain(id: [UInt8], epoch: UInt32) async throws -> DomainContext {
         context(try await keys.domain(id: id, epoch: epoch))
-    }
-
-    private func cutter(_ domain: DomainContext) -> any StreamCutter {
-        cutters.withLock { known in
-            let name = DomainName(id: domain.id, epoch: domain.epoch)
-            if let found = known[name] { return found }
-            let made = GearCutter(cutKey: domain.cutKey)
-            known[name] = made
-            return made
-        }
     }
 }
 

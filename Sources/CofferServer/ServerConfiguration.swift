@@ -1,3 +1,4 @@
+public import ArtifactStore
 public import Logging
 
 /// What `coffer serve` was told. Everything has a default except where the data lives.
@@ -14,6 +15,8 @@ public struct ServerConfiguration: Sendable {
     public var region = "us-east-1"
     /// Runs build and deploy commands as plain child processes when no sandbox is to be had.
     public var allowUnsandboxed = false
+    /// How the large files of domains that are used for the first time are cut.
+    public var chunker = StoreConfiguration.Chunker.gear
     /// Seconds between two looks at a source that has no other way of saying that it changed.
     public var pollSeconds = 10
     /// Root access key for the first start; used only when both are set.

@@ -53,6 +53,8 @@ extension ScrubAnswer {
             .init("damaged places", Int64(report.damage.count), "count"),
         ]
         self.figures = Figures(figures)
+        isComplete = report.isComplete
+        isResumed = report.isResumed
         damages = report.damage.map { damage in
             let place = damage.pack.map { "pack \($0): " } ?? ""
             let needed = damage.paths.isEmpty ? damage.versions.map(\.rawValue) : damage.paths

@@ -6,6 +6,7 @@ import pathlib
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -273,6 +274,51 @@ class Put(unittest.TestCase):
         self.assertEqual(refused.returncode, 3)
         self.assertIn("neither a file nor a directory nor a link", refused.stderr)
         self.assertEqual(self.server.coffer_json("artifact", "list", "web/none"), [])
+
+
+class Upkeep(unittest.TestCase):
+    """How content is cut, and scrubbing in parts, over restarts."""
+
+    def test_a_domain_keeps_the_chunker_it_began_with(self):
+        with Server("--chunker", "prf") as server:
+            content = bytearray(random.randbytes(3_000_000))
+            file = server.home / "app.bin"
+            file.write_bytes(content)
+            server.coffer("artifact", "put", "web/app", file)
+            server.arguments.remove("--chunker")
+            server.arguments.remove("prf")
+            server.restart()
+            content[1_500_000:1_500_000] = b"inserted"
+            file.write_bytes(content)
+            item = server.coffer_json("artifact", "put", "web/app", file)
+            self.assertLess(item["storedBytes"], 800_000)
+            for which, length in [("1", 3_000_000), ("2", 3_000_008)]:
+                out = server.coffer("artifact", "get", f"web/app@{which}", "-", "--zip", text=False).stdout
+                self.assertEqual(len(out), length)
+            self.assertEqual(out, bytes(content))
+            with sqlite3.connect(f"file:{server.data / 'catalog.sqlite'}?mode=ro", uri=True) as database:
+                self.assertEqual(database.execute("SELECT DISTINCT chunker FROM store_domains").fetchall(), [("prf",)])
+        with self.assertRaisesRegex(AssertionError, "--chunker is gear or prf"):
+            Server("--chunker", "dice").start()
+
+    def test_a_scrub_goes_on_where_it_stopped(self):
+        with Server() as server:
+            file = server.home / "app.bin"
+            file.write_bytes(random.randbytes(6_000_000))
+            server.coffer("artifact", "put", "web/app", file)
+            calls = 0
+            while calls < 30:
+                answer = server.coffer("store", "scrub", "--limit", "1")
+                calls += 1
+                self.assertEqual("went on where the last scrub stopped" in answer.stderr, calls > 1)
+                if "not everything was read yet" not in answer.stderr:
+                    break
+                if calls == 3:
+                    server.restart(kill=True)
+            self.assertGreater(calls, 5)
+            self.assertLess(calls, 30)
+            self.assertEqual(server.coffer("store", "scrub").stderr, "")
+            self.assertEqual(server.coffer("store", "scrub", "--limit", "0", check=False).returncode, 2)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,21 @@ public struct StoreConfiguration: Sendable {
         case artifact
     }
 
+    /// How large files are cut. Recorded for each domain at its first ingest and kept: versions share chunks only where they
+    /// are cut alike. Reading never depends on it.
+    public enum Chunker: String, Sendable, CaseIterable {
+        /// A keyed rolling hash (the default): fast, but whoever sees where known content was cut can learn the key.
+        case gear
+        /// A pseudo-random function of a keyed universal hash: cuts tell nothing about their key. Half as fast.
+        case prf
+    }
+
     /// Directory for the chunk index and, with the default backend, the packs.
     public var directory: FilePath
     /// How far deduplication reaches.
     public var scope: Scope = .key
+    /// How the large files of new domains are cut.
+    public var chunker: Chunker = .gear
     /// Threads that read, compress and encrypt; nil: one per core.
     public var threads: Int?
     /// Deflate level, 1…9; igzip is used at level 1 where installed.

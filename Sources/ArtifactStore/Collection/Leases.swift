@@ -8,6 +8,7 @@ final class Leases: Sendable {
         var next: UInt64 = 1
         var live: [UInt64: (epoch: Int64, expires: Date?)] = [:]
         var epoch: Int64
+        var idle: (@Sendable () -> Void)?
     }
 
     private let state: Mutex<State>
@@ -35,7 +36,19 @@ final class Leases: Sendable {
         }
     }
 
-    func end(_ token: UInt64) { state.withLock { $0.live[token] = nil } }
+    func end(_ token: UInt64) {
+        let call = state.withLock { state -> (@Sendable () -> Void)? in
+            guard let ended = state.live.removeValue(forKey: token), ended.expires != nil else { return nil }
+            return state.live.values.contains { $0.expires != nil } ? nil : state.idle
+        }
+        call?()
+    }
+
+    /// Calls `body` whenever an ingest ends that was the last one.
+    func whenLastIngestEnds(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.idle = body } }
+
+    /// Whether anybody is writing, or was when their lease expired.
+    var hasIngests: Bool { state.withLock { $0.live.values.contains { $0.expires != nil } } }
 
     /// The epoch of the oldest valid lease; expired ones are dropped.
     func oldestEpoch(at now: Date) -> Int64? {

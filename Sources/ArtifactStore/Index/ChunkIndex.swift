@@ -90,6 +90,12 @@ final class ChunkIndex: Sendable {
         state.withLock { state in if state.tail[id] == location { state.tail[id] = nil } }
     }
 
+    /// Removes all records of some packs from the tail.
+    func remove(packs: Set<UInt32>) {
+        if packs.isEmpty { return }
+        state.withLock { state in state.tail = state.tail.filter { !packs.contains($0.value.pack) } }
+    }
+
     /// Records known to the index: an upper bound, since merged runs may still hold deleted ones.
     var entryCount: Int {
         state.withLock { $0.tail.count + $0.frozen.count + $0.runs.reduce(0) { $0 + $1.entryCount } }

@@ -6,7 +6,7 @@ protocol StreamCutter: Sendable {
     var maximum: Int { get }
     /// The length of the first chunk of `bytes`, or nil when more bytes are needed to tell. With `isLast` the bytes are the
     /// stream's end and the answer is never nil unless they are empty.
-    func cut(_ bytes: UnsafeRawBufferPointer, isLast: Bool) -> Int?
+    func cut(_ bytes: UnsafeRawBufferPointer, isLast: Bool) throws -> Int?
 }
 
 /// FastCDC with a keyed gear table: a 64-bit left-shifting Gear hash compared under a strict mask before the target size

@@ -70,22 +70,23 @@ final class ContentBuilder {
             arena.append(contentsOf: part)
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
             if arena.count >= batchBytes {
-                cutRun(isLast: false)
+                try cutRun(isLast: false)
                 try store()
             }
         }
     }
 
     /// Cuts what is certain of the run under way into jobs.
-    private func cutRun(isLast: Bool) {
+    private func cutRun(isLast: Bool) throws {
         let limit = runIsSkeleton ? Self.literalSkeletonMaximum : Self.literalBodyMaximum
         if isLast, arena.count - runStart <= limit {
             if arena.count > runStart { jobs.append(.literal(runStart..<arena.count)) }
             runStart = arena.count
             return
         }
-        arena.withUnsafeBytes { bytes in
-            while let length = session.cutter.cut(UnsafeRawBufferPointer(rebasing: bytes[runStart...]), isLast: isLast)
+        try arena.withUnsafeBytes { bytes in
+            while let length = try session.cutter.cut(
+                UnsafeRawBufferPointer(rebasing: bytes[runStart...]), isLast: isLast)
             {
                 // Before the run's end is known, a cut must not depend on it.
                 if !isLast, runStart + session.cutter.maximum > bytes.count { break }
@@ -96,7 +97,7 @@ final class ContentBuilder {
     }
 
     private func endRun() throws {
-        cutRun(isLast: true)
+        try cutRun(isLast: true)
         if arena.count >= batchBytes { try store() }
     }
 

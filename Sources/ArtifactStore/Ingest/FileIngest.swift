@@ -95,7 +95,9 @@ extension IngestSession {
         defer { head.deallocate() }
         let count = try Self.fill(head, from: descriptor, path: path)
         guard lseek(descriptor, 0, SEEK_SET) == 0 else { throw Self.failure("read", path) }
-        guard let first = cutter.cut(UnsafeRawBufferPointer(rebasing: head[..<count]), isLast: true) else { return nil }
+        guard let first = try cutter.cut(UnsafeRawBufferPointer(rebasing: head[..<count]), isLast: true) else {
+            return nil
+        }
         let chunk = UnsafeRawBufferPointer(rebasing: head[..<first])
         guard try find(domain.recordID(SHA256.digest(chunk), count: Int64(first))) != nil else { return nil }
         var hash = SHA256()

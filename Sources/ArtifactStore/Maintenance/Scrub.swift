@@ -1,7 +1,5 @@
 import Catalog
-import Cryptography
-import Foundation
-import Synchronization
+import Logging
 
 /// How thoroughly to look for damage.
 public enum ScrubLevel: String, Sendable, CaseIterable {
@@ -37,36 +35,55 @@ public struct ScrubReport: Sendable {
     public var skipped: [VersionID] = []
     /// Damage, old and new, of what was looked at.
     public var damage: [Damage] = []
-    /// Whether everything was looked at; false when the time or byte limit ended it, to be resumed by the next call.
+    /// Whether the pass ended; false when the byte limit stopped it, to be resumed by the next call.
     public var isComplete = true
+    /// Whether this call went on with a pass that an earlier one left.
+    public var isResumed = false
 }
 
 extension ArtifactStore {
-    /// Looks for damage, packs least recently looked at first, so that interrupted runs add up.
+    /// Looks for damage: at every pack, then, deep, at every version.
+    ///
+    /// A call goes on where the last one of its level stopped, be it at its limit, by cancellation or with the process: at
+    /// the same pack, and in the middle of a version or of a large file. What it looks at is one pass; the call that ends
+    /// a pass says so, and the next one begins another.
     ///
     /// Damaged records no longer serve as duplicates: the next push of their content stores it anew, and reads then use the
     /// new copy.
     ///
     /// - Parameters:
     ///   - bytesPerSecond: upper limit of the reading rate; nil: none.
-    ///   - byteLimit: stop after so many bytes; nil: look at everything.
+    ///   - byteLimit: stop after about so many bytes; nil: finish the pass.
+    ///   - fresh: begin a new pass, whatever became of the last one.
     public func scrub(
-        _ level: ScrubLevel, bytesPerSecond: Int? = nil, byteLimit: Int64? = nil
+        _ level: ScrubLevel, bytesPerSecond: Int? = nil, byteLimit: Int64? = nil, fresh: Bool = false
     ) async throws -> ScrubReport {
         guard scrubGate.enter() else { throw StoreError(.conflict, "a scrub is under way already") }
         defer { scrubGate.leave() }
-        var report = ScrubReport()
         let lease = leases.begin(expires: nil)
         defer { lease.end() }
+        var pass = try await ScrubPass.load(level, fresh: fresh, now: now(), catalog)
+        var report = ScrubReport()
+        report.isResumed = pass.isResumed
         let pace = Pace(bytesPerSecond: bytesPerSecond)
+        let limit = byteLimit ?? Int64.max
+        try await scrubPacks(level, &pass, &report, pace, limit)
+        if level == .deep, report.isComplete { try await scrubVersions(&pass, &report, pace, limit) }
+        if report.isComplete { try await pass.end(catalog) }
+        return report
+    }
+
+    private func scrubPacks(
+        _ level: ScrubLevel, _ pass: inout ScrubPass, _ report: inout ScrubReport, _ pace: Pace, _ limit: Int64
+    ) async throws {
+        let done = Int64(pass.pack)
         let rows = try await catalog.read {
-            try $0.rows("SELECT * FROM store_packs WHERE state < 3 ORDER BY COALESCE(scrubbed_at, 0), number")
+            try $0.rows("SELECT * FROM store_packs WHERE state < 3 AND number > ? ORDER BY number", done)
         }
-        var found: [(info: PackInfo, problems: [PackCheck.Problem])] = []
         for row in rows {
-            if let byteLimit, report.bytes >= byteLimit {
+            guard report.bytes < limit else {
                 report.isComplete = false
-                break
+                return
             }
             try Task.checkCancellation()
             let info = try Recovery.info(row)
@@ -79,16 +96,10 @@ extension ArtifactStore {
             report.bytes += level == .quick ? 4096 : Int64(info.length)
             // A collection may have removed the pack meanwhile: it was condemned before this lease began.
             let isThere = packs.table[info.number].map { $0.state != .deleted } ?? false
-            if !problems.isEmpty, isThere { found.append((info, problems)) }
-            let time = now().milliseconds
-            try await catalog.write { transaction in
-                _ = try transaction.execute(
-                    "UPDATE store_packs SET scrubbed_at = ? WHERE number = ?", time, Int64(info.number))
-            }
+            if !problems.isEmpty, isThere { report.damage.append(try await assess(info, problems)) }
+            pass.pack = info.number
+            try await pass.save(now: now(), catalog)
         }
-        for (info, problems) in found { report.damage.append(try await assess(info, problems)) }
-        if level == .deep { try await deepScrub(&report, pace) }
-        return report
     }
 
     /// Records which records are concerned and finds the versions and files that need them.
@@ -134,28 +145,42 @@ extension ArtifactStore {
         return (versions, paths)
     }
 
-    private func deepScrub(_ report: inout ScrubReport, _ pace: Pace) async throws {
-        let ids = try await catalog.read {
-            try $0.rows("SELECT id FROM store_versions ORDER BY created_at").map(VersionRow.id)
-        }
-        for id in ids {
-            try Task.checkCancellation()
-            let version: OpenVersion
+    /// Reads versions, oldest first, a slice at a time; where it stands is saved after each.
+    private func scrubVersions(
+        _ pass: inout ScrubPass, _ report: inout ScrubReport, _ pace: Pace, _ limit: Int64
+    ) async throws {
+        while let id = try await pass.nextVersion(catalog) {
+            guard report.bytes < limit else {
+                report.isComplete = false
+                return
+            }
             do {
-                version = try await open(id)
+                let check = try DeepCheck(try await open(id), from: pass.place)
+                while true {
+                    try Task.checkCancellation()
+                    let slice = min(limit - report.bytes, ScrubPass.sliceBytes)
+                    let found = try await pool.run { try check.run(slice, pace) }
+                    report.bytes += found.bytes
+                    for (path, reason) in found.problems {
+                        log.error("a scrub found damage", metadata: ["path": "\(path)", "reason": "\(reason)"])
+                        report.damage.append(Damage(pack: nil, reason: reason, versions: [id], paths: [path]))
+                    }
+                    guard let place = found.place else { break }
+                    pass.place = place
+                    try await pass.save(now: now(), catalog)
+                    if report.bytes >= limit {
+                        report.isComplete = false
+                        return
+                    }
+                }
+                report.versions += 1
             } catch let error as StoreError where error.code == .keyUnavailable || error.code == .notFound {
                 report.skipped.append(id)
-                continue
             } catch let error as StoreError where error.code == .integrity {
                 report.damage.append(Damage(pack: nil, reason: error.message, versions: [id], paths: []))
-                continue
             }
-            let found = try await pool.run { try DeepCheck(version, pace).run() }
-            report.versions += 1
-            report.bytes += found.bytes
-            for (path, reason) in found.problems {
-                report.damage.append(Damage(pack: nil, reason: reason, versions: [id], paths: [path]))
-            }
+            pass.place = nil
+            try await pass.save(now: now(), catalog)
         }
     }
 
@@ -165,133 +190,5 @@ extension ArtifactStore {
     public func rebuildIndex() async throws -> Int {
         try await moveJournal(force: true)
         return try await pool.run { [packs] in try packs.rebuildIndex() }
-    }
-}
-
-/// Limits a rate by waiting.
-final class Pace: Sendable {
-    private let bytesPerSecond: Int?
-    private let debt = Mutex(0.0)
-
-    init(bytesPerSecond: Int?) { self.bytesPerSecond = bytesPerSecond }
-
-    func wait(_ bytes: Int) {
-        guard let bytesPerSecond, bytesPerSecond > 0 else { return }
-        let seconds = debt.withLock { debt -> Double in
-            debt += Double(bytes) / Double(bytesPerSecond)
-            guard debt > 0.05 else { return 0 }
-            defer { debt = 0 }
-            return debt
-        }
-        if seconds > 0 { Thread.sleep(forTimeInterval: seconds) }
-    }
-}
-
-/// Finds the files of a version that need certain records, without reading chunks.
-private struct DamageSearch {
-    private let version: OpenVersion
-    private let records: Set<RecordID>
-    private var found: [String] = []
-
-    init(_ version: OpenVersion, _ records: Set<RecordID>) {
-        self.version = version
-        self.records = records
-    }
-
-    func run() throws -> [String] {
-        var search = self
-        switch version.root.content {
-        case .blob(let content): search.file(content, "")
-        case .tree(let directory): search.directory(directory, "")
-        }
-        return search.found
-    }
-
-    private func name(_ path: String) -> String { version.context.subject + (path.isEmpty ? "" : ":" + path) }
-
-    private mutating func file(_ content: FileContent, _ path: String) {
-        var walk = SegmentWalk(version.context, content)
-        do {
-            if content.refs.contains(where: { records.contains($0.id) }) { return found.append(name(path)) }
-            while let (segment, _) = try walk.next() {
-                if let ref = segment.ref, records.contains(ref.id) { return found.append(name(path)) }
-            }
-        } catch {
-            // Its list of chunks cannot be read: it is concerned.
-            found.append(name(path))
-        }
-    }
-
-    private mutating func directory(_ directory: DirectoryContent, _ path: String) {
-        do {
-            for entry in try version.context.entries(directory) {
-                let full = (path.isEmpty ? "" : path + "/") + String(decoding: entry.name, as: UTF8.self)
-                switch entry.content {
-                case .file(let content): file(content, full)
-                case .directory(let child): self.directory(child, full)
-                case .symlink: break
-                }
-            }
-        } catch {
-            found.append(name(path + "/"))
-        }
-    }
-}
-
-/// Reads everything of a version and compares every file with its digest.
-private struct DeepCheck {
-    private let version: OpenVersion
-    private let pace: Pace
-    private var bytes: Int64 = 0
-    private var problems: [(String, String)] = []
-
-    init(_ version: OpenVersion, _ pace: Pace) {
-        self.version = version
-        self.pace = pace
-    }
-
-    func run() throws -> (bytes: Int64, problems: [(String, String)]) {
-        var check = self
-        switch version.root.content {
-        case .blob(let content): try check.file(content, "")
-        case .tree(let directory): try check.directory(directory, "")
-        }
-        return (check.bytes, check.problems)
-    }
-
-    private mutating func note(_ path: String, _ body: () throws -> Void) throws {
-        do {
-            try version.context.guarding(body)
-        } catch let error as StoreError where error.code == .integrity {
-            problems.append((version.context.subject + (path.isEmpty ? "" : ":" + path), error.message))
-        }
-    }
-
-    private mutating func file(_ content: FileContent, _ path: String) throws {
-        let (context, pace) = (version.context, pace)
-        try note(path) {
-            var hash = SHA256()
-            let reader = ContentReader(context, content, range: 0..<content.byteCount)
-            while let piece = try reader.next() {
-                hash.update(piece)
-                pace.wait(piece.count)
-            }
-            guard hash.finish() == content.digest else { throw FormatError("its content is not what its name says") }
-        }
-        bytes += content.byteCount
-    }
-
-    private mutating func directory(_ directory: DirectoryContent, _ path: String) throws {
-        var entries: [TreeEntry] = []
-        let context = version.context
-        try note(path) { entries = try context.entries(directory) }
-        for entry in entries {
-            let full = (path.isEmpty ? "" : path + "/") + String(decoding: entry.name, as: UTF8.self)
-            switch entry.content {
-            case .file(let content): try file(content, full)
-            case .directory(let child): try self.directory(child, full)
-            case .symlink: break
-            }
-        }
     }
 }

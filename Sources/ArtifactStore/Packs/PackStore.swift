@@ -12,6 +12,8 @@ final class PackStore: Sendable {
     let ring: StorageKeyRing
     private let slots: Mutex<Slots>
     private let healer = IndexHealer()
+    /// Set when the disk was full: then what was not published is given back as soon as it can be.
+    let ranOutOfRoom = Mutex(false)
 
     private struct Slots {
         var data: [PackWriter?]
@@ -61,16 +63,20 @@ final class PackStore: Sendable {
         encodedBytes: Int, reach: [RecordID]
     ) throws -> Location {
         let packClass: PackClass = kind == .chunk ? .data : .meta
-        while true {
-            let (writer, slot) = try self.writer(for: packClass)
-            if let location = try writer.append(
-                record, id: id, kind: kind, codec: codec, plainBytes: plainBytes, encodedBytes: encodedBytes,
-                reach: reach,
-                index: index)
-            {
-                return location
+        do {
+            while true {
+                let (writer, slot) = try self.writer(for: packClass)
+                if let location = try writer.append(
+                    record, id: id, kind: kind, codec: codec, plainBytes: plainBytes, encodedBytes: encodedBytes,
+                    reach: reach, index: index)
+                {
+                    return location
+                }
+                try retire(writer, slot)
             }
-            try retire(writer, slot)
+        } catch let error as StoreError where error.code == .full {
+            ranOutOfRoom.withLock { $0 = true }
+            throw error
         }
     }
 
@@ -171,6 +177,24 @@ final class PackStore: Sendable {
     var unregisteredSealed: Set<UInt32> {
         let numbers = slots.withLock { Array($0.writers.keys) }
         return Set(numbers.filter { table[$0].map { $0.state == .sealed && !$0.isRegistered } ?? false })
+    }
+
+    /// Takes packs that no commit has named out of use.
+    func takeUnregistered() -> [PackWriter] {
+        slots.withLock { slots in
+            let found = slots.writers.values.filter { table[$0.number].map { $0.registeredLength == 0 } ?? false }
+            for writer in found {
+                if slots.meta === writer { slots.meta = nil }
+                for slot in slots.data.indices where slots.data[slot] === writer { slots.data[slot] = nil }
+            }
+            return found
+        }
+    }
+
+    /// Forgets a pack that is no more.
+    func forget(_ number: UInt32) {
+        slots.withLock { _ = $0.writers.removeValue(forKey: number) }
+        table.remove(number)
     }
 
     /// A commit has written these to the database.

@@ -69,5 +69,29 @@ public enum StoreSchema {
                 """,
                 "CREATE INDEX store_versions_newest ON store_versions (account, region, created_at, number, id)",
             ]),
+        Migration(
+            "store-004-chunkers",
+            [
+                """
+                CREATE TABLE store_domains (
+                    domain_id BLOB NOT NULL, domain_epoch BIGINT NOT NULL, chunker TEXT NOT NULL, created_at BIGINT NOT NULL,
+                    PRIMARY KEY (domain_id, domain_epoch))
+                """,
+                // What was stored before there was a choice.
+                """
+                INSERT INTO store_domains (domain_id, domain_epoch, chunker, created_at)
+                SELECT domain_id, domain_epoch, 'gear', MIN(created_at) FROM store_versions
+                GROUP BY domain_id, domain_epoch
+                """,
+            ]),
+        Migration(
+            "store-005-scrub",
+            [
+                """
+                CREATE TABLE store_scrub (
+                    level TEXT PRIMARY KEY, pack BIGINT NOT NULL, version_at BIGINT, version TEXT, path BLOB,
+                    position BIGINT NOT NULL, saved_at BIGINT NOT NULL)
+                """
+            ]),
     ]
 }

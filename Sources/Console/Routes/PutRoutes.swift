@@ -80,6 +80,10 @@ enum PutRoutes {
                 return try await body(session)
             } catch let error as PutFormatError {
                 throw NativeError(400, "InvalidBody", error.description)
+            } catch let error as StoreError where error.code == .full {
+                // Its sender cannot go on; what it wrote is given back at once.
+                request.services.puts.remove(session.id)
+                throw error
             }
         }
     }

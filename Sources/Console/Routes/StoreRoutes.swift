@@ -29,7 +29,12 @@ enum StoreRoutes {
             let known = ScrubLevel.allCases.map(\.rawValue).joined(separator: ", ")
             throw NativeError(400, "InvalidParameter", "`level` is one of \(known)")
         }
-        return try .json(ScrubAnswer(try await request.services.store.scrub(level)))
+        let limit = try request.value("limit").map { _ in try request.number("limit", default: 1, max: Int.max) }
+        let rate = try request.value("rate").map { _ in try request.number("rate", default: 1, max: Int.max) }
+        return try .json(
+            ScrubAnswer(
+                try await request.services.store.scrub(
+                    level, bytesPerSecond: rate, byteLimit: limit.map(Int64.init), fresh: request.isSet("fresh"))))
     }
 
     @Sendable static func why(_ request: NativeRequest) async throws -> ServiceResponse {

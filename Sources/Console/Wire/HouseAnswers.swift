@@ -96,4 +96,8 @@ package struct ExclusiveAnswer: Codable, Sendable {
 package struct ScrubAnswer: Codable, Sendable {
     package var figures: Figures
     package var damages: [String]
+    /// Whether the pass is over; else the next one goes on where it stopped.
+    package var isComplete: Bool
+    /// Whether it went on with a pass that was left earlier.
+    package var isResumed: Bool
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ArtifactStore
 import CofferServer
 import Foundation
 import Logging
@@ -32,11 +33,23 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Seconds between two looks at a polled source.", valueName: "seconds"))
     var pollSeconds = 10
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            gear or prf: how large files are cut. prf is slower and keeps whoever operates the storage from learning \
+            anything from the lengths of chunks. Holds for keys that protect nothing yet; others stay as they are.
+            """,
+            valueName: "chunker"))
+    var chunker = "gear"
+
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel = "info"
 
     func validate() throws {
         guard pollSeconds >= 1 else { throw ValidationError("--poll-seconds must be 1 or more") }
+        guard StoreConfiguration.Chunker(rawValue: chunker) != nil else {
+            throw ValidationError("--chunker is gear or prf, not \(chunker)")
+        }
         guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("no such --log-level: \(logLevel)") }
         if let account {
             guard account.utf8.count == 12, account.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }) else {
@@ -56,6 +69,7 @@ struct Serve: AsyncParsableCommand {
         configuration.region = region
         configuration.allowUnsandboxed = allowUnsandboxed
         configuration.pollSeconds = pollSeconds
+        configuration.chunker = StoreConfiguration.Chunker(rawValue: chunker) ?? .gear
         configuration.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         if let id = environment["COFFER_ROOT_ACCESS_KEY_ID"], !id.isEmpty,
             let secret = environment["COFFER_ROOT_SECRET_ACCESS_KEY"], !secret.isEmpty

@@ -34,7 +34,7 @@ struct StoreCheck: AsyncParsableCommand {
                 Talk.line("the index has \(try await store.rebuildIndex()) records again")
             }
             let level = level.flatMap(ScrubLevel.init) ?? ScrubLevel.allCases.last ?? .deep
-            return ScrubAnswer(try await store.scrub(level))
+            return ScrubAnswer(try await store.scrub(level, fresh: true))
         }
         try output.scrub(answer)
     }

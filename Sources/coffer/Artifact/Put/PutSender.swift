@@ -38,6 +38,10 @@ struct PutSender {
                 guard failures <= Self.patience else { throw failure }
                 if progress.isShown { Talk.progress("\(failure.description); trying again") }
                 try await Task.sleep(for: .milliseconds(min(5000, 100 << failures)))
+            } catch let failure as CommandFailure where failure.exit != .unreachable {
+                // Nobody will go on with it. The reason for the failure is what counts, not whether this arrives.
+                if let id = standing.id { _ = try? await client.send(.DELETE, "/-/v1/put", [("id", id)]) }
+                throw failure
             }
         }
     }
