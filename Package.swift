@@ -32,7 +32,8 @@ let package = Package(
     name: "coffer",
     products: [
         .executable(name: "coffer", targets: ["coffer"]),
-        .library(name: "ArtifactStore", targets: ["ArtifactStore"]),
+        // The store for programs of one's own, with the modules whose types its interface speaks of.
+        .library(name: "ArtifactStore", targets: ["ArtifactStore", "Catalog", "Cryptography", "KeyHierarchy"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
