@@ -28,6 +28,9 @@ public final class ArtifactStore: Sendable {
     let journalGate = Gate()
     let collectionGate = Gate()
     let scrubGate = Gate()
+    let rotationGate = Gate()
+    let retiredDomains = RetiredDomains()
+    let jobs = JobBoard()
     /// Called between the steps of a collection; tests stop there.
     let collectionHook = Mutex<(@Sendable (CollectionStep) async throws -> Void)?>(nil)
     private let domains = Mutex<[DomainName: DomainContext]>([:])
@@ -60,7 +63,7 @@ public final class ArtifactStore: Sendable {
         let used = try await catalog.read {
             try $0.rows("SELECT DISTINCT storage_key FROM store_packs").map { UInt32(try $0.int64("storage_key")) }
         }
-        for version in used { _ = try await storageKeys.key(version: version) }
+        for version in try await keys.storageKeyVersions() + used { _ = try await storageKeys.key(version: version) }
         let ring = storageKeys
         packs = try await pool.run {
             let backend =
@@ -69,7 +72,7 @@ public final class ArtifactStore: Sendable {
                 directory: configuration.directory.appending("index").string,
                 tailMaximum: configuration.indexTailEntries)
             return PackStore(
-                configuration: configuration, backend: backend, index: index, storageKey: current, ring: ring)
+                configuration: configuration, backend: backend, index: index, ring: ring)
         }
         reader = RecordReader(packs: packs, workers: workers)
         flushes = FlushGroup(packs: packs, pool: pool)
@@ -95,14 +98,26 @@ public final class ArtifactStore: Sendable {
         scope: AccountRegion, keyID: String? = nil, repository: String? = nil, artifact: String? = nil
     ) async throws -> Ingest {
         let key = try await keys.resolve(keyID, in: scope)
-        let domainScope: StoreDomainScope
+        let domain = try await keys.domain(
+            for: domainScope(key, scope, repository: repository ?? "", artifact: artifact ?? ""))
+        return try await beginIngest(into: domain, scope: scope, key: key)
+    }
+
+    /// The domain that new content belongs to.
+    func domainScope(_ key: StoreKeyReference, _ scope: AccountRegion, repository: String, artifact: String)
+        -> StoreDomainScope
+    {
         switch configuration.scope {
-        case .key: domainScope = .key(key, scope)
-        case .account: domainScope = .account(scope)
-        case .pipeline: domainScope = .pipeline(repository ?? "", key, scope)
-        case .artifact: domainScope = .artifact("\(repository ?? "")/\(artifact ?? "")", key, scope)
+        case .key: .key(key, scope)
+        case .account: .account(scope)
+        case .pipeline: .pipeline(repository, key, scope)
+        case .artifact: .artifact("\(repository)/\(artifact)", key, scope)
         }
-        let domain = context(try await keys.domain(for: domainScope))
+    }
+
+    /// Begins an ingest into a domain that was chosen already.
+    func beginIngest(into domain: StoreDomain, scope: AccountRegion, key: StoreKeyReference) async throws -> Ingest {
+        let domain = context(domain)
         let lease = leases.begin(expires: now().addingTimeInterval(Double(configuration.leaseSeconds)))
         let session = IngestSession(
             packs: packs, pool: pool, workers: workers, domain: domain, cutter: try await cutter(domain),
@@ -124,33 +139,12 @@ public final class ArtifactStore: Sendable {
     func domain(id: [UInt8], epoch: UInt32) async throws -> DomainContext {
         context(try await keys.domain(id: id, epoch: epoch))
     }
-}
 
-/// Storage keys by version, fetched once.
-final class StorageKeyRing: Sendable {
-    private let keys: any StoreKeys
-    let current: (version: UInt32, key: SecretBytes)
-    private let known: Mutex<[UInt32: SecretBytes]>
-
-    init(keys: any StoreKeys, current: (version: UInt32, key: SecretBytes)) {
-        self.keys = keys
-        self.current = current
-        known = Mutex([current.version: current.key])
-    }
-
-    func key(version: UInt32) async throws -> SecretBytes {
-        if let found = known.withLock({ $0[version] }) { return found }
-        let key = try await keys.storageKey(version: version)
-        known.withLock { $0[version] = key }
-        return key
-    }
-
-    /// A key that was fetched before.
-    func fetched(version: UInt32) throws -> SecretBytes {
-        guard let key = known.withLock({ $0[version] }) else {
-            throw FormatError("storage key \(version) is not available")
-        }
-        return key
+    /// Forgets the secrets of an epoch that was destroyed.
+    func forget(_ epoch: StoreDomainEpoch) {
+        let name = DomainName(id: epoch.id, epoch: epoch.epoch)
+        domains.withLock { $0[name] = nil }
+        cutters.withLock { $0[name] = nil }
     }
 }
 

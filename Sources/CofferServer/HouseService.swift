@@ -1,6 +1,7 @@
 import AWSProtocol
 import AccessControl
 import ActionProviders
+import ArtifactStore
 import CodePipelineAPI
 import Console
 import Foundation
@@ -45,9 +46,11 @@ struct HouseService: Service {
         try await cancelWhenGracefulShutdown {
             async let kept: Void = housekeeping.run()
             async let maintained: Void = maintainKeys(house.keys)
+            async let worked: Void = house.store.runJobs()
             try await house.pipelines.run()
             await kept
             await maintained
+            await worked
         }
         try await house.close()
     }

@@ -21,12 +21,16 @@ struct Housekeeping: Sendable {
             round += 1
             await front.applyLifecycles()
             do {
-                let retired = try await store.applyRetention()
-                if !retired.isEmpty {
-                    logger.info("retention rules deleted versions", metadata: ["count": "\(retired.count)"])
+                let deleted = try await store.applyRetention()
+                if !deleted.isEmpty {
+                    logger.info("retention rules deleted versions", metadata: ["count": "\(deleted.count)"])
                 }
                 guard round.isMultiple(of: roundsPerCollection) else { continue }
                 let report = try await store.collect()
+                let retired = try await store.retireDomainEpochs()
+                if !retired.destroyed.isEmpty {
+                    logger.info("dedup epochs destroyed", metadata: ["count": "\(retired.destroyed.count)"])
+                }
                 logger.info(
                     "a collection ended",
                     metadata: ["freed": "\(report.bytesFreed)", "stored": "\(report.storedBytes)"])

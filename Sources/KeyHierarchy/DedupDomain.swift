@@ -72,7 +72,7 @@ extension KeyHierarchy {
             ).map { (id: try $0.bytes("domain"), epoch: UInt32(try $0.int64("epoch"))) }
         }
         if let row { return try await loadDomain(id: row.id, epoch: row.epoch, since: epoch, state) }
-        return try await makeDomain(scope, state, id: SecureRandom.bytes(16), epoch: 1)
+        return try await makeDomain(scope, state)
     }
 
     /// A domain by its identity, for reading. Throws `notFound` when it was destroyed, and by its key's state.
@@ -87,10 +87,8 @@ extension KeyHierarchy {
     /// Starts a new epoch of a scope's domain: new chunks share nothing with older ones, which stay readable.
     public func rotateDedupDomain(for scope: DedupScope) async throws -> DedupDomain {
         let current = try await dedupDomain(for: scope)
-        let state = try unsealed()
-        let domain = try await makeDomain(scope, state, id: current.id, epoch: current.epoch + 1)
-        caches.withLock { $0.dropDomains() }
-        return domain
+        let epoch = try await rotateDedupDomain(id: current.id)
+        return try await dedupDomain(id: current.id, epoch: epoch)
     }
 
     private func usable(_ stored: StoredDomain) async throws -> DedupDomain {
@@ -100,23 +98,13 @@ extension KeyHierarchy {
         return stored.domain
     }
 
-    private static func context(_ id: [UInt8], _ epoch: UInt32) -> [String: String] {
+    static func domainContext(_ id: [UInt8], _ epoch: UInt32) -> [String: String] {
         ["coffer:domain": Hex.encode(id), "coffer:epoch": "\(epoch)"]
     }
 
-    private func makeDomain(_ scope: DedupScope, _ state: Unsealed, id: [UInt8], epoch: UInt32) async throws
-        -> DedupDomain
-    {
-        let secret = SecretBytes.random(count: 32)
-        let wrapped: [UInt8]
-        if let reference = scope.key {
-            let key = try await key(reference.scope, reference.keyID)
-            wrapped = try await encrypt(secret, under: key, context: Self.context(id, epoch))
-        } else {
-            let (version, key) = try state.keys.current(.service)
-            wrapped = try SealedEnvelope.seal(
-                secret, under: key, keyVersion: version, type: .serviceSecret, name: "dedup/\(Hex.encode(id))/\(epoch)")
-        }
+    private func makeDomain(_ scope: DedupScope, _ state: Unsealed) async throws -> DedupDomain {
+        let (id, epoch) = (SecureRandom.bytes(16), UInt32(1))
+        let wrapped = try await wrapDomainSecret(.random(count: 32), id: id, epoch: epoch, under: scope.key, state)
         let scopeName = scope.name
         let keyARN = scope.key?.keyARN
         let at = now()
@@ -127,13 +115,24 @@ extension KeyHierarchy {
                 INSERT INTO key_dedup (domain, epoch, scope, key_arn, state, wrapped, created_at)
                 VALUES (?, ?, ?, ?, 'active', ?, ?) ON CONFLICT (scope, epoch) DO NOTHING
                 """, id, epoch, scopeName, keyARN, wrapped, at)
-            try transaction.execute(
-                "UPDATE key_dedup SET state = 'read-only' WHERE scope = ? AND epoch < ?", scopeName, epoch)
             return try transaction.row("SELECT domain FROM key_dedup WHERE scope = ? AND epoch = ?", scopeName, epoch)?
                 .bytes("domain") ?? id
         }
         let since = caches.withLock { $0.epoch }
         return try await loadDomain(id: winner, epoch: epoch, since: since, state)
+    }
+
+    /// Wraps a domain's secret under its KMS key, or under the service key when it has none.
+    func wrapDomainSecret(
+        _ secret: SecretBytes, id: [UInt8], epoch: UInt32, under reference: KMSKeyReference?, _ state: Unsealed
+    ) async throws -> [UInt8] {
+        if let reference {
+            let key = try await key(reference.scope, reference.keyID)
+            return try await encrypt(secret, under: key, context: Self.domainContext(id, epoch))
+        }
+        let (version, key) = try state.keys.current(.service)
+        return try SealedEnvelope.seal(
+            secret, under: key, keyVersion: version, type: .serviceSecret, name: "dedup/\(Hex.encode(id))/\(epoch)")
     }
 
     private func loadDomain(id: [UInt8], epoch: UInt32, since: UInt64, _ state: Unsealed) async throws -> DedupDomain {
@@ -147,13 +146,10 @@ extension KeyHierarchy {
         var reference: KMSKeyReference?
         let secret: SecretBytes
         if let arn = try row.optionalString("key_arn") {
-            let identifier = try KeyIdentifier(parsing: arn, in: AccountRegion(account: "", region: ""))
-            guard case .key(let keyID) = identifier.resource else {
-                throw KeyError(.tampered, "A dedup domain is wrapped under \(arn), which is not a key.")
-            }
-            reference = KMSKeyReference(scope: identifier.scope, keyID: keyID)
-            let key = try await key(identifier.scope, keyID)
-            secret = try await decrypt(Self.parse(wrapped), with: key, context: Self.context(id, epoch))
+            let found = try Self.keyReference(arn)
+            reference = found
+            let key = try await key(found.scope, found.keyID)
+            secret = try await decrypt(Self.parse(wrapped), with: key, context: Self.domainContext(id, epoch))
         } else {
             let key = try state.keys.key(.service, version: try SealedEnvelope.keyVersion(of: wrapped))
             secret = try SealedEnvelope.open(

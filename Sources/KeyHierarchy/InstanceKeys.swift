@@ -47,7 +47,7 @@ struct InstanceKeys: Sendable {
         var result = InstanceKeys()
         for kind in Kind.allCases {
             let rows = try transaction.rows("SELECT * FROM key_instance WHERE kind = ? ORDER BY version", kind.rawValue)
-            for row in rows {
+            for row in rows where try row.string("state") != KeyState.destroyed.rawValue {
                 let version = UInt32(try row.int64("version"))
                 let key = try openUnderRoot(
                     row.bytes("sealed"), root, type: kind.objectType, name: name(root, kind, version)
@@ -66,12 +66,14 @@ struct InstanceKeys: Sendable {
 
     /// Makes a new version current; the ones before only open from now on.
     mutating func add(_ kind: Kind, _ root: RootKey, _ now: Date, _ transaction: Transaction) throws {
-        let version = (keys[kind]?.keys.max() ?? 0) + 1
+        let last = try transaction.row("SELECT MAX(version) AS last FROM key_instance WHERE kind = ?", kind.rawValue)
+        let version = UInt32(try last?.optionalInt64("last") ?? 0) + 1
         let key = SecretBytes.random(count: 32)
         let sealed = try SealedEnvelope.seal(
             key, under: root.secret, keyVersion: root.generation, type: kind.objectType,
             name: Self.name(root, kind, version))
-        try transaction.execute("UPDATE key_instance SET state = 'decrypt-only' WHERE kind = ?", kind.rawValue)
+        try transaction.execute(
+            "UPDATE key_instance SET state = 'decrypt-only' WHERE kind = ? AND state = 'active'", kind.rawValue)
         try transaction.execute(
             "INSERT INTO key_instance (kind, version, state, sealed, created_at) VALUES (?, ?, 'active', ?, ?)",
             kind.rawValue, version, sealed, now)

@@ -15,6 +15,8 @@ public final class KeyHierarchy: Sendable {
     let usage = Mutex(KeyUsage())
     private let opened = Mutex<Unsealed?>(nil)
     private let pendingRecovery = Mutex<String?>(nil)
+    /// Held while a key of the instance is added or destroyed, so that what is in memory follows the rows in order.
+    let isRotating = Mutex(false)
 
     init(catalog: Catalog, location: RootLocation, now: @escaping @Sendable () -> Date) {
         self.catalog = catalog

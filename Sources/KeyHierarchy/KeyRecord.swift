@@ -113,6 +113,11 @@ struct KeyRecords: Sendable {
 
     // MARK: Journal
 
+    /// Journals something that happened to a key and has no record of its own, such as the rotation of a keyring.
+    func note(kind: String, scope: String, id: String, action: String, _ transaction: Transaction) throws {
+        _ = try journal(kind, scope, id, action, "", transaction)
+    }
+
     private struct Entry {
         let sequence: Int64
         let action: String

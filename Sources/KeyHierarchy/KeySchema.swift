@@ -57,5 +57,11 @@ public enum KeySchema {
                     key_arn TEXT PRIMARY KEY, operation TEXT NOT NULL, at BIGINT NOT NULL, request_id TEXT NOT NULL)
                 """
             ]),
+        Migration(
+            "key-003-retirement",
+            [
+                // Since when nothing has needed an epoch any more; it is destroyed after a second look a day later.
+                "ALTER TABLE key_dedup ADD COLUMN unused_since BIGINT"
+            ]),
     ]
 }

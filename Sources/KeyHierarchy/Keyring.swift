@@ -50,12 +50,14 @@ struct Keyring: Sendable {
     }
 
     mutating func add(_ root: RootKey, _ now: Date, _ transaction: Transaction) throws {
-        let version = (keys.keys.max() ?? 0) + 1
+        let last = try transaction.row("SELECT MAX(version) AS last FROM key_keyring WHERE region = ?", region)
+        let version = UInt32(try last?.optionalInt64("last") ?? 0) + 1
         let key = SecretBytes.random(count: 32)
         let sealed = try SealedEnvelope.seal(
             key, under: root.secret, keyVersion: root.generation, type: .domainKey,
             name: Self.name(root, region, version))
-        try transaction.execute("UPDATE key_keyring SET state = 'decrypt-only' WHERE region = ?", region)
+        try transaction.execute(
+            "UPDATE key_keyring SET state = 'decrypt-only' WHERE region = ? AND state = 'active'", region)
         try transaction.execute(
             "INSERT INTO key_keyring (region, version, state, sealed, created_at) VALUES (?, ?, 'active', ?, ?)",
             region,

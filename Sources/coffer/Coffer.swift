@@ -31,7 +31,7 @@ struct Coffer: AsyncParsableCommand {
                 subcommands: [
                     ArtifactCommand.self, DiffCommand.self, WhyCommand.self, PinCommand.self, RetentionCommand.self,
                 ]),
-            CommandGroup(name: "Maintenance", subcommands: [StoreCommand.self, RootCommand.self]),
+            CommandGroup(name: "Maintenance", subcommands: [StoreCommand.self, KeyCommand.self, RootCommand.self]),
         ])
 
     static func main() async {

@@ -102,7 +102,7 @@ extension ArtifactStore {
     }
 
     /// Gets everything that was published out of memory and into packs that the database knows.
-    private func settle() async throws {
+    func settle() async throws {
         try await moveJournal(force: true)
         let open = packs.openNumbers
         let durables = try await flushes.flush(open.union(packs.unregisteredSealed))

@@ -8,6 +8,7 @@ enum SealedEnvelope {
         case packFooter = 9
         case reachability = 10
         case summary = 12
+        case packKey = 13
     }
 
     static let headerBytes = 80
@@ -16,6 +17,12 @@ enum SealedEnvelope {
     static func seal(
         _ plaintext: [UInt8], type: Kind, version: UInt32, key: SecretBytes, name: [UInt8]
     ) throws -> [UInt8] {
+        try plaintext.withUnsafeBytes { try seal($0, type: type, version: version, key: key, name: name) }
+    }
+
+    static func seal(
+        _ plaintext: UnsafeRawBufferPointer, type: Kind, version: UInt32, key: SecretBytes, name: [UInt8]
+    ) throws -> [UInt8] {
         var header = magic + [1, 1, type.rawValue, 0]
         header.appendBig(version)
         let salt = SecureRandom.bytes(32)
@@ -23,11 +30,10 @@ enum SealedEnvelope {
         let material = Derivation.secret(key, "seal", [[type.rawValue], name, salt], count: 76)
         material.slice(32..<64).withUnsafeBytes { header.append(contentsOf: $0) }
         header.appendBig(UInt32(plaintext.count))
-        let sealed = try plaintext.withUnsafeBytes {
-            try AES256GCM.seal(
-                key: material.slice(0..<32), nonce: nonce(material), additionalData: additional(header, name), $0)
-        }
-        return header + sealed
+        return header
+            + (try AES256GCM.seal(
+                key: material.slice(0..<32), nonce: nonce(material), additionalData: additional(header, name),
+                plaintext))
     }
 
     static func version(of sealed: [UInt8]) throws -> UInt32 {
@@ -36,6 +42,10 @@ enum SealedEnvelope {
     }
 
     static func open(_ sealed: [UInt8], type: Kind, key: SecretBytes, name: [UInt8]) throws -> [UInt8] {
+        try openSecret(sealed, type: type, key: key, name: name).withUnsafeBytes { Array($0) }
+    }
+
+    static func openSecret(_ sealed: [UInt8], type: Kind, key: SecretBytes, name: [UInt8]) throws -> SecretBytes {
         guard sealed.count >= headerBytes + AES256GCM.tagBytes,
             Array(sealed[0..<8]) == magic + [1, 1, type.rawValue, 0]
         else { throw FormatError("a sealed part is not what it should be") }
@@ -53,8 +63,7 @@ enum SealedEnvelope {
                 try AES256GCM.open(
                     key: material.slice(0..<32), nonce: nonce(material),
                     additionalData: additional(Array(bytes[0..<headerBytes]), name),
-                    UnsafeRawBufferPointer(rebasing: bytes[headerBytes...])
-                ).withUnsafeBytes { Array($0) }
+                    UnsafeRawBufferPointer(rebasing: bytes[headerBytes...]))
             }
         } catch {
             throw FormatError("a sealed part was changed")

@@ -45,6 +45,61 @@ struct KeyHierarchyKeys: StoreKeys {
         try await hierarchy.storageKey(version: version).key
     }
 
+    func storageKeyVersions() async throws -> [UInt32] { try await hierarchy.storageKeyVersions() }
+
+    func rotateStorageKey() async throws -> (version: UInt32, key: SecretBytes) {
+        let key = try await hierarchy.rotateStorageKey()
+        return (key.version, key.key)
+    }
+
+    func destroyStorageKey(version: UInt32) async throws { try await hierarchy.destroyStorageKey(version: version) }
+
+    func newestDomain(id: [UInt8]) async throws -> StoreDomain {
+        try await Self.translating {
+            Self.domain(try await hierarchy.dedupDomain(id: id, epoch: try await hierarchy.newestDedupEpoch(id: id)))
+        }
+    }
+
+    func rewrapDataKey(
+        _ wrapped: [UInt8], of binding: DataKeyBinding, under key: StoreKeyReference
+    ) async throws -> [UInt8]? {
+        try await Self.opening(binding) {
+            let reference = try Self.reference(key)
+            guard ArtifactKeyEnvelope.isEnvelope(wrapped) else {
+                let dataKey = try await hierarchy.decryptDataKey(wrapped, context: binding.bareContext)
+                return try await hierarchy.envelope(
+                    around: dataKey, artifactID: binding.artifactID, for: reference, context: binding.context)
+            }
+            return try await hierarchy.rewrapEnvelope(wrapped, owner: binding.context, under: reference)
+        }
+    }
+
+    func rewrapDomains(ofKey arn: String) async throws {
+        try await Self.translating {
+            let key = try KeyHierarchy.keyReference(arn)
+            _ = try await hierarchy.rewrapDedupDomains(key.scope, keyID: key.keyID)
+        }
+    }
+
+    func rotateDomain(id: [UInt8]) async throws -> UInt32 {
+        try await Self.translating { try await hierarchy.rotateDedupDomain(id: id) }
+    }
+
+    func retiredDomainEpochs() async throws -> [StoreDomainEpoch] {
+        try await hierarchy.dedupEpochs().compactMap { item in
+            guard item.state == .decryptOnly, let id = item.domain else { return nil }
+            return StoreDomainEpoch(id: id, epoch: item.version, unusedSince: item.unusedSince)
+        }
+    }
+
+    func noteDomainEpoch(_ epoch: StoreDomainEpoch, isUnused: Bool) async throws -> Date? {
+        try await hierarchy.noteDedupEpoch(id: epoch.id, epoch: epoch.epoch, isUnused: isUnused)
+    }
+
+    func destroyDomainEpoch(_ epoch: StoreDomainEpoch) async throws {
+        try await hierarchy.destroyDedupEpoch(id: epoch.id, epoch: epoch.epoch)
+    }
+
     func domain(for scope: StoreDomainScope) async throws -> StoreDomain {
         try await Self.translating {
             switch scope {

@@ -1,4 +1,5 @@
 public import Cryptography
+public import Foundation
 public import KeyHierarchy
 
 /// A key that can protect versions, as the key service names it.
@@ -60,8 +61,49 @@ public protocol StoreKeys: Sendable {
     func currentStorageKey() async throws -> (version: UInt32, key: SecretBytes)
     /// An earlier storage key.
     func storageKey(version: UInt32) async throws -> SecretBytes
+    /// Versions of the storage key that are not destroyed, oldest first.
+    func storageKeyVersions() async throws -> [UInt32]
+    /// Makes a new storage key current.
+    func rotateStorageKey() async throws -> (version: UInt32, key: SecretBytes)
+    /// Destroys a storage key that is not current and that nothing is sealed under any more.
+    func destroyStorageKey(version: UInt32) async throws
     /// The domain for new content of a scope.
     func domain(for scope: StoreDomainScope) async throws -> StoreDomain
     /// A domain by name, to read what was written in it. `key` is the key that protects the version being read.
     func domain(id: [UInt8], epoch: UInt32) async throws -> StoreDomain
+    /// The epoch of a domain that takes new content.
+    func newestDomain(id: [UInt8]) async throws -> StoreDomain
+    /// Wraps a data key anew for everybody who can open it: under the current material of their keys, the owner's under
+    /// `key`. Returns nil when it is so wrapped already.
+    func rewrapDataKey(
+        _ wrapped: [UInt8], of binding: DataKeyBinding, under key: StoreKeyReference
+    ) async throws -> [UInt8]?
+    /// Wraps the secrets of the domains of a key under its current material.
+    func rewrapDomains(ofKey arn: String) async throws
+    /// Starts a new epoch of a domain. Returns its number.
+    func rotateDomain(id: [UInt8]) async throws -> UInt32
+    /// Epochs of all domains that take no new content and are not destroyed, with the time since when each was noticed to
+    /// be unused.
+    func retiredDomainEpochs() async throws -> [StoreDomainEpoch]
+    /// Notes that no version needs an epoch, or that one does. Returns since when it is unused.
+    func noteDomainEpoch(_ epoch: StoreDomainEpoch, isUnused: Bool) async throws -> Date?
+    /// Destroys the secret of an epoch that no version needs.
+    func destroyDomainEpoch(_ epoch: StoreDomainEpoch) async throws
+}
+
+/// One epoch of a domain, without its secret.
+public struct StoreDomainEpoch: Sendable, Hashable {
+    /// 16 bytes.
+    public let id: [UInt8]
+    /// Counts up from 1.
+    public let epoch: UInt32
+    /// Since when nothing needs it, when that was noticed.
+    public let unusedSince: Date?
+
+    /// An epoch.
+    public init(id: [UInt8], epoch: UInt32, unusedSince: Date? = nil) {
+        self.id = id
+        self.epoch = epoch
+        self.unusedSince = unusedSince
+    }
 }

@@ -8,7 +8,6 @@ final class PackStore: Sendable {
     let table = PackTable()
     let journal = Journal()
     let configuration: StoreConfiguration
-    private let storageKey: (version: UInt32, key: SecretBytes)
     let ring: StorageKeyRing
     private let slots: Mutex<Slots>
     private let healer = IndexHealer()
@@ -24,14 +23,12 @@ final class PackStore: Sendable {
     }
 
     init(
-        configuration: StoreConfiguration, backend: any BlobBackend, index: ChunkIndex,
-        storageKey: (version: UInt32, key: SecretBytes), ring: StorageKeyRing
+        configuration: StoreConfiguration, backend: any BlobBackend, index: ChunkIndex, ring: StorageKeyRing
     ) {
         self.ring = ring
         self.configuration = configuration
         self.backend = backend
         self.index = index
-        self.storageKey = storageKey
         let seed = SecureRandom.bytes(8).little64(at: 0)
         slots = Mutex(Slots(data: Array(repeating: nil, count: max(1, configuration.openDataPacks)), turn: seed))
     }
@@ -91,6 +88,7 @@ final class PackStore: Sendable {
                 slot = Int(slots.turn >> 33) % slots.data.count
                 if let writer = slots.data[slot] { return (writer, slot) }
             }
+            let storageKey = ring.current
             let made = try PackWriter(
                 number: table.takeNumber(), id: SecureRandom.uuidBytes(), packClass: packClass,
                 limit: packClass == .data ? configuration.dataPackBytes : configuration.metaPackBytes,
@@ -128,10 +126,14 @@ final class PackStore: Sendable {
         }
     }
 
-    /// Seals packs of which too little room is left, so that every open pack is worth appending to.
-    func sealOpenPacks() throws {
+    /// Completes the open packs, so that what follows goes into new ones.
+    ///
+    /// - Parameter version: leave those alone that were begun under this storage key or a later one.
+    func sealOpenPacks(olderThan version: UInt32 = .max) throws {
         let writers = slots.withLock { slots -> [PackWriter] in
-            let writers = (slots.data + [slots.meta]).compactMap { $0 }.filter { !$0.isEmpty }
+            let writers = (slots.data + [slots.meta]).compactMap { $0 }.filter {
+                $0.storageKeyVersion < version && (version != .max || !$0.isEmpty)
+            }
             for writer in writers {
                 if slots.meta === writer { slots.meta = nil }
                 for slot in slots.data.indices where slots.data[slot] === writer { slots.data[slot] = nil }
@@ -247,7 +249,7 @@ final class PackStore: Sendable {
     /// - Parameter start: leave out frames before this offset.
     func entries(of info: PackInfo, from start: Int = 0) throws -> [PackEntry] {
         guard let id = Hex.decode(info.name) else { throw FormatError("pack \(info.name) has an impossible name") }
-        let cipher = IndexFrameCipher(packID: id, storageKey: try ring.fetched(version: UInt32(info.storageKeyVersion)))
+        let cipher = try self.cipher(of: info, id: id)
         var result: [PackEntry] = []
         var offset = info.lastFrameOffset
         var count = info.lastFrameBytes
@@ -266,6 +268,14 @@ final class PackStore: Sendable {
             count = Int(frame.previousBytes)
         }
         return result
+    }
+
+    /// What opens a pack's index frames: a key that the storage key of its making gives, kept sealed under a later one
+    /// once storage keys have rotated.
+    private func cipher(of info: PackInfo, id: [UInt8]) throws -> IndexFrameCipher {
+        let storageKey = try ring.fetched(version: UInt32(info.storageKeyVersion))
+        guard let wrapped = info.wrappedKey else { return IndexFrameCipher(packID: id, storageKey: storageKey) }
+        return IndexFrameCipher(packID: id, packKey: try PackKey.open(wrapped, pack: id, key: storageKey))
     }
 
     // MARK: Finding and reading

@@ -27,6 +27,8 @@ struct PackInfo: Sendable {
     var lastFrameBytes: Int
     var plainBytes: Int
     var storageKeyVersion: Int
+    /// The key of the pack's index frames under the storage key, once that is not the one the pack was made with.
+    var wrappedKey: [UInt8]?
 }
 
 /// All packs by number. Numbers are never used twice.

@@ -9,7 +9,7 @@ final class PackWriter: Sendable {
     let name: String
     let packClass: PackClass
     private let id: [UInt8]
-    private let storageKeyVersion: UInt32
+    let storageKeyVersion: UInt32
     private let storageKey: SecretBytes
     private let backend: any BlobBackend
     private let state: Mutex<State>

@@ -159,10 +159,10 @@ extension ArtifactStore {
     /// The version that a reference means at this moment.
     public func resolve(_ reference: VersionReference, in scope: AccountRegion) async throws -> Version {
         let artifact = try await artifactName(reference, scope)
-        let contentKey = Self.digest(reference.which).map { self.contentKey($0) }
+        let contentKeys = Self.digest(reference.which).map { self.contentKeys($0) } ?? []
         let row = try await catalog.read { transaction in
             try Resolution(
-                scope: scope, repository: reference.repository, artifact: artifact, contentKey: contentKey,
+                scope: scope, repository: reference.repository, artifact: artifact, contentKeys: contentKeys,
                 now: self.now().milliseconds
             ).find(reference.which, transaction)
         }
@@ -194,7 +194,7 @@ private struct Resolution {
     let scope: AccountRegion
     let repository: String
     let artifact: String
-    let contentKey: [UInt8]?
+    let contentKeys: [[UInt8]]
     let now: Int64
 
     private static let base =
@@ -202,8 +202,11 @@ private struct Resolution {
 
     func find(_ which: String, _ transaction: Transaction) throws -> Row? {
         if which == "latest" { return try first("ORDER BY number DESC LIMIT 1", transaction) }
-        if let contentKey {
-            return try first("AND content_key = ? ORDER BY number DESC LIMIT 1", transaction, contentKey)
+        if !contentKeys.isEmpty {
+            let found = try contentKeys.compactMap {
+                try first("AND content_key = ? ORDER BY number DESC LIMIT 1", transaction, $0)
+            }
+            return try found.max { try $0.int64("number") < $1.int64("number") }
         }
         if let id = VersionID(which) {
             if let row = try first("AND id = ?", transaction, id.rawValue) { return row }

@@ -35,15 +35,19 @@ extension ArtifactStore {
             newStoredBytes: outcome.newStoredBytes, createdAt: now(),
             summary: try VersionSummary.seal(staged.contentID, version: id, key: storageKeys.current),
             contentKey: contentKey(staged.contentID))
-        let (version, resurrected) = try await commit(prepared, outcome, durables, ingest.lease, also)
-        packs.registered(durables)
-        for number in resurrected { packs.table.update(number) { $0.state = .sealed } }
+        let version = try await commit(outcome, durables, ingest.lease, at: prepared.createdAt) { [self] transaction in
+            try requireLiveStorageKey(prepared.summary)
+            try retiredDomains.check(prepared.staged.ingest.session.domain)
+            let version = try prepared.insert(transaction)
+            try also(transaction, version)
+            return version
+        }
         await tidyUp()
         return version
     }
 
     /// Housekeeping after a commit. What fails here is tried again after the next one; the commit stands.
-    private func tidyUp() async {
+    func tidyUp() async {
         do {
             try await moveJournal()
             try await pool.run { [packs] in try packs.flushIndexIfNeeded() }
@@ -52,18 +56,18 @@ extension ArtifactStore {
         }
     }
 
-    /// The one transaction. Returns the version and the packs that it kept from collection.
-    private func commit(
-        _ prepared: PreparedVersion, _ outcome: IngestSession.Outcome, _ durables: [PackWriter.Durable], _ lease: Lease,
-        _ also: @Sendable @escaping (Transaction, Version) throws -> Void
-    ) async throws -> (Version, [UInt32]) {
+    /// The one transaction that makes an ingest's records known and, in `body`, writes what needs them.
+    func commit<T: Sendable>(
+        _ outcome: IngestSession.Outcome, _ durables: [PackWriter.Durable], _ lease: Lease, at time: Date,
+        _ body: @Sendable @escaping (Transaction) throws -> T
+    ) async throws -> T {
         do {
-            return try await catalog.write { [self] transaction in
+            let (value, resurrected) = try await catalog.write { [self] transaction in
                 guard leases.isValid(lease, at: now()) else {
                     throw StoreError(.leaseExpired, "the ingest took longer than its lease allows; begin again")
                 }
                 let epoch = try transaction.storeState("epoch")
-                try CommitPacks.register(durables, epoch: epoch, now: prepared.createdAt.milliseconds, transaction)
+                try CommitPacks.register(durables, epoch: epoch, now: time.milliseconds, transaction)
                 var reliedOn = outcome.touched
                 for id in outcome.journalHits {
                     guard let location = try packs.reusable(id), try isStored(id, location, transaction) else {
@@ -73,14 +77,16 @@ extension ArtifactStore {
                 }
                 let resurrected = try CommitPacks.rely(on: reliedOn, epoch: epoch, transaction)
                 for record in outcome.small { try insert(record, transaction) }
-                let version = try prepared.insert(transaction)
-                try also(transaction, version)
+                let value = try body(transaction)
                 // Last, so that whoever sees the version finds its records. Should the commit fail all the same, nobody can
                 // rely on them: `isStored` asks the database.
                 packs.journal.add(outcome.small)
                 for record in outcome.small { packs.index.insert(record.id, record.location) }
-                return (version, resurrected)
+                return (value, resurrected)
             }
+            packs.registered(durables)
+            for number in resurrected { packs.table.update(number) { $0.state = .sealed } }
+            return value
         } catch {
             // If the commit itself failed, its records must not be taken for stored ones.
             let ids = outcome.small.map(\.id)
@@ -122,14 +128,23 @@ extension ArtifactStore {
     }
 
     /// What a version's content is looked up by: a keyed hash, so that the database does not tell who has a known file.
-    func contentKey(_ contentID: SHA256Digest) -> [UInt8] {
-        Derivation.secret(storageKeys.current.key, "version/content", [contentID.bytes]).withUnsafeBytes {
-            Array($0.prefix(16))
-        }
+    func contentKey(_ contentID: SHA256Digest) -> [UInt8] { contentKey(contentID, storageKeys.current.key) }
+
+    func contentKey(_ contentID: SHA256Digest, _ storageKey: SecretBytes) -> [UInt8] {
+        Derivation.secret(storageKey, "version/content", [contentID.bytes]).withUnsafeBytes { Array($0.prefix(16)) }
+    }
+
+    /// What versions of some content are looked up by: more than one key while a rotation of the storage key is unfinished.
+    func contentKeys(_ contentID: SHA256Digest) -> [[UInt8]] { storageKeys.all.map { contentKey(contentID, $0) } }
+
+    /// Refuses to commit what was sealed under a storage key that is being destroyed.
+    func requireLiveStorageKey(_ summary: [UInt8]) throws {
+        guard storageKeys.isRetired(try SealedEnvelope.version(of: summary)) else { return }
+        throw StoreError(.leaseExpired, "the storage key was rotated and destroyed meanwhile; begin again")
     }
 
     /// Size, tag and shape of the ZIP view.
-    private func presentation(_ staged: StagedContent) async throws -> PreparedZip {
+    func presentation(_ staged: StagedContent) async throws -> PreparedZip {
         let session = staged.ingest.session
         let context = ReadContext(
             reader: reader, pool: pool, domain: session.domain, session: session, subject: "the content")

@@ -107,7 +107,8 @@ struct Recovery: Sendable {
             isRegistered: true, length: try row.int("length"), registeredLength: try row.int("length"),
             records: try row.int("records"),
             lastFrameOffset: try row.int("last_frame_offset"), lastFrameBytes: try row.int("last_frame_bytes"),
-            plainBytes: try row.int("plain_bytes"), storageKeyVersion: try row.int("storage_key"))
+            plainBytes: try row.int("plain_bytes"), storageKeyVersion: try row.int("storage_key"),
+            wrappedKey: try row.optionalBytes("pack_key"))
     }
 
     private static func journalRecord(_ row: Row, _ ring: StorageKeyRing) throws -> JournalRecord {

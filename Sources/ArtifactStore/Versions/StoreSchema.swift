@@ -93,5 +93,31 @@ public enum StoreSchema {
                     position BIGINT NOT NULL, saved_at BIGINT NOT NULL)
                 """
             ]),
+        Migration(
+            "store-003-rotation",
+            [
+                // The key of a pack's index frames, sealed under storage key `storage_key`; NULL: derived from it.
+                "ALTER TABLE store_packs ADD COLUMN pack_key BLOB"
+            ]),
+        Migration(
+            "store-004-jobs",
+            [
+                // Counts how often a version's manifest or data key was sealed anew.
+                "ALTER TABLE store_versions ADD COLUMN revision BIGINT NOT NULL DEFAULT 1",
+                """
+                CREATE TABLE store_jobs (
+                    id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, account TEXT NOT NULL,
+                    region TEXT NOT NULL, key_arn TEXT, target_key_arn TEXT, bytes_per_second BIGINT,
+                    has_epochs BIGINT NOT NULL, cursor_time BIGINT NOT NULL, cursor_id TEXT NOT NULL,
+                    total BIGINT NOT NULL, done BIGINT NOT NULL, skipped BIGINT NOT NULL, bytes BIGINT NOT NULL,
+                    message TEXT NOT NULL, created_by TEXT NOT NULL, created_at BIGINT NOT NULL,
+                    updated_at BIGINT NOT NULL)
+                """,
+                """
+                CREATE TABLE store_job_skips (
+                    job TEXT NOT NULL REFERENCES store_jobs (id), version TEXT NOT NULL, reason TEXT NOT NULL,
+                    PRIMARY KEY (job, version))
+                """,
+            ]),
     ]
 }

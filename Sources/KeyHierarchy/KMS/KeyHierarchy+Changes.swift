@@ -81,6 +81,7 @@ extension KeyHierarchy {
     /// makes deletions take effect on disk even when nobody asks.
     public func maintain() async throws {
         let state = try unsealed()
+        try await finishKeyringRotations()
         let due = try await catalog.read { transaction in
             try state.records.matching(KMSKey.self, aux: "due", transaction)
         }

@@ -128,7 +128,9 @@ public enum Root {
     }
 
     static func store(_ file: RootFile, root: SecretBytes, _ location: RootLocation) throws {
+        try location.crashPoint?()
         try file.encode(root: root).withUnsafeBytes { try SecureFile.write(location.rootFile, $0) }
+        try location.crashPoint?()
     }
 
     /// The key in a file that an operator (or a service manager) prepared, or 32 new bytes written there.

@@ -4,6 +4,8 @@ public struct RootLocation: Sendable {
     public let directory: String
     /// The file that holds the key of the unattended slot. Best on another volume, or in a credentials directory.
     public let keyFile: String
+    /// Called before and after the root file is replaced; tests stop there as a crash would.
+    package var crashPoint: (@Sendable () throws -> Void)?
 
     /// - Parameter keyFile: nil puts `root.key` into `directory`.
     public init(directory: String, keyFile: String? = nil) {

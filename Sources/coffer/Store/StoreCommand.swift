@@ -4,8 +4,11 @@ import Console
 /// `coffer store …`.
 struct StoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store", abstract: "The artifact store: figures, collection, checks.",
-        subcommands: [StoreStats.self, StoreUsage.self, StoreGC.self, StoreScrub.self, StoreCheck.self])
+        commandName: "store", abstract: "The artifact store: figures, collection, checks, re-encryption.",
+        subcommands: [
+            StoreStats.self, StoreUsage.self, StoreGC.self, StoreScrub.self, StoreCheck.self, StoreReencrypt.self,
+            StoreJobCommand.self,
+        ])
 }
 
 extension OutputOptions {
