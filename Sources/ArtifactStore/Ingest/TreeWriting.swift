@@ -5,10 +5,25 @@ public final class TreeWriting: Sendable {
     private let ingest: Ingest
     private let state = Mutex(State())
 
+    /// Small files wait for each other, so that a thread is woken for many of them and not for each.
+    private static let waitingBytesMaximum = 1 << 20
+    private static let waitingCountMaximum = 256
+    /// A batch below this size is not worth a second thread.
+    private static let sharedBytesMinimum = 256 << 10
+
     private struct State {
         var root = Node()
         var files = 0
         var bytes: Int64 = 0
+        var waiting: [SmallFile] = []
+        var waitingBytes = 0
+    }
+
+    /// A file whose bytes have not been stored yet.
+    private struct SmallFile: Sendable {
+        var path: [UInt8]
+        var mode: UInt32
+        var bytes: [UInt8]
     }
 
     private struct Node: Sendable {
@@ -23,12 +38,45 @@ public final class TreeWriting: Sendable {
 
     init(_ ingest: Ingest) { self.ingest = ingest }
 
-    /// Adds a file that is in memory.
+    /// Adds a file that is in memory. Small ones are stored together, at the latest by ``finish()``.
     public func addFile(_ path: [UInt8], mode: UInt32, _ bytes: [UInt8]) async throws {
-        let content = try await ingest.session.pool.run { [session = ingest.session] in
-            try bytes.withUnsafeBytes { try session.ingest($0) }
+        guard try !Self.names(path).isEmpty else { throw StoreError.invalid("a file needs a name") }
+        let batch = state.withLock { state -> [SmallFile]? in
+            state.waiting.append(SmallFile(path: path, mode: mode & 0o777, bytes: bytes))
+            state.waitingBytes += bytes.count
+            guard state.waitingBytes >= Self.waitingBytesMaximum || state.waiting.count >= Self.waitingCountMaximum
+            else { return nil }
+            return Self.takeWaiting(&state)
         }
-        try add(path, mode: mode & 0o777, .file(content))
+        guard let batch else { return }
+        try await ingest.session.pool.run { [self] in try store(batch) }
+    }
+
+    private static func takeWaiting(_ state: inout State) -> [SmallFile] {
+        defer {
+            state.waiting = []
+            state.waitingBytes = 0
+        }
+        return state.waiting
+    }
+
+    /// Stores files and adds them. Blocks.
+    private func store(_ batch: [SmallFile]) throws {
+        let session = ingest.session
+        let contents: [FileContent?]
+        if batch.reduce(0, { $0 + $1.bytes.count }) < Self.sharedBytesMinimum {
+            contents = try batch.map { try $0.bytes.withUnsafeBytes { try session.ingest($0) } }
+        } else {
+            let results = Mutex([FileContent?](repeating: nil, count: batch.count))
+            try session.pool.forEach(batch.count) { index in
+                let content = try batch[index].bytes.withUnsafeBytes { try session.ingest($0) }
+                results.withLock { $0[index] = content }
+            }
+            contents = results.withLock { $0 }
+        }
+        for (file, content) in zip(batch, contents) {
+            if let content { try add(file.path, mode: file.mode, .file(content)) }
+        }
     }
 
     /// Adds a file from a stream.
@@ -97,11 +145,13 @@ public final class TreeWriting: Sendable {
 
     /// Completes the directory.
     public func finish() async throws -> StagedContent {
-        let (root, files, bytes) = state.withLock { ($0.root, $0.files, $0.bytes) }
-        let session = ingest.session
-        let directory = try await session.pool.run { try Self.store(root, session) }
-        return StagedContent(
-            ingest: ingest, root: VersionRoot(.tree(directory)), logicalBytes: bytes, fileCount: files)
+        try await ingest.session.pool.run { [self] in
+            try store(state.withLock { Self.takeWaiting(&$0) })
+            let (root, files, bytes) = state.withLock { ($0.root, $0.files, $0.bytes) }
+            let directory = try Self.store(root, ingest.session)
+            return StagedContent(
+                ingest: ingest, root: VersionRoot(.tree(directory)), logicalBytes: bytes, fileCount: files)
+        }
     }
 
     private static func store(_ node: Node, _ session: IngestSession) throws -> DirectoryContent {

@@ -50,6 +50,7 @@ extension ArtifactStore {
     func tidyUp() async {
         do {
             try await moveJournal()
+            guard packs.index.isTailFull else { return }
             try await pool.run { [packs] in try packs.flushIndexIfNeeded() }
         } catch {
             log.warning("housekeeping after a commit failed", metadata: ["error": "\(error)"])
