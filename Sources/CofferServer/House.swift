@@ -36,6 +36,7 @@ struct House: Sendable {
         let account = try await bootstrap(configuration, directory, access, logger)
         var storing = StoreConfiguration(directory: directory.store)
         storing.executionUses = LiveExecutions.uses
+        storing.scope = configuration.dedupScope
         storing.chunker = configuration.chunker
         let store = try await ArtifactStore(configuration: storing, catalog: catalog, keys: keys)
         let objects = ObjectStorage(store: store, catalog: catalog, keys: keys, logger: logger)

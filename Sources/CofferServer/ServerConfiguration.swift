@@ -15,6 +15,8 @@ public struct ServerConfiguration: Sendable {
     public var region = "us-east-1"
     /// Runs build and deploy commands as plain child processes when no sandbox is to be had.
     public var allowUnsandboxed = false
+    /// How far equal content is stored once only.
+    public var dedupScope = StoreConfiguration.Scope.key
     /// How the large files of domains that are used for the first time are cut.
     public var chunker = StoreConfiguration.Chunker.gear
     /// Seconds between two looks at a source that has no other way of saying that it changed.

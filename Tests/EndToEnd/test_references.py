@@ -82,6 +82,22 @@ class References(unittest.TestCase):
         answer = self.server.coffer_json("why", "two/tree@latest", "--frees")
         self.assertGreater(answer["exclusiveBytes"], 190_000)
 
+    def test_content_is_shared_as_far_as_the_scope_says(self):
+        path = self.server.home / "content"
+        path.write_bytes(os.urandom(400_000))
+        # Where the second of two artifacts, and the second of two pipelines, finds the first one's content.
+        for scope, within, across in (("pipeline", True, False), ("artifact", False, False), ("key", True, True)):
+            self.server.arguments = ["--dedup-scope", scope]
+            self.server.restart()
+            path.write_bytes(os.urandom(400_000))
+            self.server.coffer("artifact", "put", f"{scope}/one", path)
+            second = self.server.coffer_json("artifact", "put", f"{scope}/two", path)
+            third = self.server.coffer_json("artifact", "put", f"{scope}-other/one", path)
+            self.assertEqual(second["storedBytes"] < 100_000, within, scope)
+            self.assertEqual(third["storedBytes"] < 100_000, across, scope)
+            content = self.server.coffer("artifact", "cat", f"{scope}-other/one@1", text=False).stdout
+            self.assertEqual(content, path.read_bytes())
+
     def test_what_an_execution_that_has_not_ended_needs_is_kept(self):
         repository = Repository(self.server.home / "repository")
         repository.commit({"index.txt": "one\n", "buildspec.yml": BUILDSPEC % "true"})

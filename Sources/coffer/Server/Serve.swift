@@ -42,6 +42,15 @@ struct Serve: AsyncParsableCommand {
             valueName: "chunker"))
     var chunker = "gear"
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            key, account, pipeline or artifact: how far equal content is stored once only. Wider saves more; narrower tells \
+            less about who has the same content. Holds for what is stored from now on.
+            """,
+            valueName: "scope"))
+    var dedupScope = "key"
+
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel = "info"
 
@@ -49,6 +58,9 @@ struct Serve: AsyncParsableCommand {
         guard pollSeconds >= 1 else { throw ValidationError("--poll-seconds must be 1 or more") }
         guard StoreConfiguration.Chunker(rawValue: chunker) != nil else {
             throw ValidationError("--chunker is gear or prf, not \(chunker)")
+        }
+        guard StoreConfiguration.Scope(rawValue: dedupScope) != nil else {
+            throw ValidationError("--dedup-scope is key, account, pipeline or artifact, not \(dedupScope)")
         }
         guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("no such --log-level: \(logLevel)") }
         if let account {
@@ -69,6 +81,7 @@ struct Serve: AsyncParsableCommand {
         configuration.region = region
         configuration.allowUnsandboxed = allowUnsandboxed
         configuration.pollSeconds = pollSeconds
+        configuration.dedupScope = StoreConfiguration.Scope(rawValue: dedupScope) ?? .key
         configuration.chunker = StoreConfiguration.Chunker(rawValue: chunker) ?? .gear
         configuration.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         if let id = environment["COFFER_ROOT_ACCESS_KEY_ID"], !id.isEmpty,
