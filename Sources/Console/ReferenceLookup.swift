@@ -80,12 +80,15 @@ extension NativeRequest {
 
     /// A version as lists show it.
     func item(_ version: Version) async throws -> VersionItem {
-        VersionItem(
+        var mayViewStorage = true
+        do { try authorise("ViewStorage", version.keyARN) } catch { mayViewStorage = false }
+        return VersionItem(
             id: version.id.rawValue, repository: version.draft.repository, artifact: version.draft.artifact,
             number: version.number, execution: version.draft.execution,
             executionNumber: version.draft.executionNumber, stage: version.draft.stage, action: version.draft.action,
             kind: version.rootKind.rawValue, contentID: version.contentID.hex, bytes: version.logicalBytes,
-            storedBytes: version.newStoredBytes, files: version.fileCount, created: version.createdAt,
+            storedBytes: mayViewStorage ? version.newStoredBytes : nil, files: version.fileCount,
+            created: version.createdAt,
             createdBy: version.draft.createdBy, tags: try await services.store.tags(of: version.id),
             keyARN: version.keyARN, deleted: version.deletedAt)
     }

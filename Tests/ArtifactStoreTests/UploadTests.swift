@@ -153,6 +153,30 @@ struct UploadTests {
         #expect(version.number == 1)
     }
 
+    @Test("find the earlier state of a release under a name that differs in numbers only")
+    func releases() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        var random = SeededGenerator(seed: 8)
+        let old = random.bytes(200_000)
+        let first = try await fixture.store.beginUpload(.tree, scope: fixture.scope)
+        try await send(first, [("lib-1.2.3/app-1.2.3.jar", old), ("lib-1.2.3/123", random.bytes(100_000))])
+        let version = try await fixture.store.publish(try await first.finish(), fixture.draft())
+        let upload = try await fixture.store.beginUpload(.tree, scope: fixture.scope, basis: [version.id])
+        let new = old + [1]
+        let needs = try await upload.offer([
+            entry("lib-1.10.0/app-1.10.0.jar", new), entry("lib-1.10.0/4", random.bytes(100_000)),
+            entry("other/app-1.2.3.jar", random.bytes(100_000)),
+        ])
+        #expect(needs.files == [0, 1, 2])
+        #expect(needs.similar == [0])
+        try await upload.open(0, at: 0)
+        try await upload.copy(0..<200_000)
+        try await upload.write([1])
+        try await upload.close()
+        #expect(try await upload.needs().files == [1, 2])
+    }
+
     @Test("may rely on a version under another key, which is stored once more")
     func otherDomain() async throws {
         let fixture = try await StoreFixture()

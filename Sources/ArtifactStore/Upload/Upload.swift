@@ -32,6 +32,8 @@ public actor Upload {
     public nonisolated let kind: Version.RootKind
     /// Files below this size are sent whole rather than compared.
     public static let comparedBytesMinimum: Int64 = 64 << 10
+    /// Entries of one upload, at most: all of them are in memory.
+    public static let entriesMaximum = 4_000_000
 
     private let ingest: Ingest
     private let basis: UploadBasis
@@ -90,6 +92,9 @@ public actor Upload {
     public func offer(_ entries: [UploadEntry]) async throws -> UploadNeeds {
         try enter()
         defer { isBusy = false }
+        guard entryCount + entries.count <= Self.entriesMaximum else {
+            throw StoreError.invalid("an upload names at most \(Self.entriesMaximum) entries")
+        }
         var needs = UploadNeeds()
         let found = try await known(entries)
         for (position, entry) in entries.enumerated() {
@@ -123,13 +128,15 @@ public actor Upload {
     /// The contents that need not be sent, by position.
     private func known(_ entries: [UploadEntry]) async throws -> [Int: FileContent] {
         let (basis, session) = (basis, ingest.session)
-        let isReceived = Set(received.keys)
+        let names = entries.map { entry -> ContentName? in
+            guard case .file(let digest, let count) = entry.content else { return nil }
+            let name = ContentName(digest: digest, byteCount: count)
+            return received[name] == nil ? name : nil
+        }
         return try await session.pool.run {
             let results = Mutex([Int: FileContent]())
             try session.pool.forEach(entries.count) { index in
-                guard case .file(let digest, let count) = entries[index].content else { return }
-                let name = ContentName(digest: digest, byteCount: count)
-                guard !isReceived.contains(name), let found = basis.content(name, at: entries[index].path),
+                guard let name = names[index], let found = basis.content(name, at: entries[index].path),
                     let content = try session.adopt(found)
                 else { return }
                 results.withLock { $0[index] = content }
@@ -140,7 +147,7 @@ public actor Upload {
 
     private func earlier(_ path: [UInt8]) async -> UploadBasis.Found? {
         let basis = basis
-        let found = try? await ingest.session.pool.run { basis.file(at: path) }
+        let found = try? await ingest.session.pool.run { basis.earlier(path) }
         return found.flatMap { $0.content.byteCount >= Self.comparedBytesMinimum ? $0 : nil }
     }
 

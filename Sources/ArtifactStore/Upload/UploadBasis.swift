@@ -53,6 +53,23 @@ final class UploadBasis: Sendable {
         return nil
     }
 
+    /// The file that a changed one most probably grew out of: at the same path, else at a path that differs in numbers
+    /// only, as those of releases do: `lib-1.2/app-1.2.jar` and `lib-1.10/app-1.10.jar`.
+    func earlier(_ path: [UInt8]) -> Found? {
+        if let found = file(at: path) { return found }
+        let names = path.split(separator: 0x2F).map(Array.init)
+        for (index, version) in versions.enumerated() {
+            var place = Place(version: index, path: [])
+            for (depth, name) in names.enumerated() {
+                let isFile = depth == names.count - 1
+                guard let entry = entries(place).alike(name, isFile: isFile) else { break }
+                if case .file(let content) = entry.content { return Found(content: content, context: version.context) }
+                place.path += (place.path.isEmpty ? [] : [0x2F]) + entry.name
+            }
+        }
+        return nil
+    }
+
     /// Content by name: at the same path in any of the versions, else anywhere in them.
     func content(_ name: ContentName, at path: [UInt8]) -> Found? {
         if let found = file(at: path), found.content.isNamed(name) { return found }
@@ -130,6 +147,25 @@ extension [TreeEntry] {
             if self[middle].name.lexicographicallyPrecedes(name) { low = middle + 1 } else { high = middle }
         }
         return low < count && self[low].name.elementsEqual(name) ? self[low] : nil
+    }
+
+    /// The entry of a name, else the last one, hence often the newest, whose name differs in numbers only.
+    fileprivate func alike(_ name: [UInt8], isFile: Bool) -> TreeEntry? {
+        func isRight(_ entry: TreeEntry) -> Bool {
+            switch entry.content {
+            case .file: isFile
+            case .directory: !isFile
+            case .symlink: false
+            }
+        }
+        if let same = named(name[...]), isRight(same) { return same }
+        let letters = Self.letters(name)
+        return letters.isEmpty ? nil : last { isRight($0) && Self.letters($0.name) == letters }
+    }
+
+    /// A name without digits and what separates them.
+    private static func letters(_ name: [UInt8]) -> [UInt8] {
+        name.filter { byte in !(0x30...0x39).contains(byte) && ![0x2D, 0x2E, 0x5F, 0x2B].contains(byte) }
     }
 }
 

@@ -13,7 +13,9 @@ package struct VersionItem: Codable, Sendable {
     package var kind: String
     package var contentID: String
     package var bytes: Int64
-    package var storedBytes: Int64
+    /// What publishing it added to the storage; only for who may view storage (`coffer:ViewStorage`), since it tells
+    /// whether content was there already, be it somebody else's.
+    package var storedBytes: Int64?
     package var files: Int
     package var created: Date
     package var createdBy: String

@@ -27,7 +27,8 @@ struct ArtifactList: AsyncParsableCommand {
         try output.list(items, headings) { item in
             [
                 item.reference, Say.time(item.created), Say.who(item.createdBy), "\(item.files)", Say.bytes(item.bytes),
-                Say.bytes(item.storedBytes), item.tags.joined(separator: " "), String(item.contentID.prefix(12)),
+                item.storedBytes.map(Say.bytes) ?? "-", item.tags.joined(separator: " "),
+                String(item.contentID.prefix(12)),
                 item.id,
             ]
         }

@@ -40,7 +40,9 @@ struct ArtifactPut: AsyncParsableCommand {
         let item = try await put(progress)
         progress.end()
         try output.one(item) {
-            ["\(item.reference)  \(item.id)  \(Say.bytes(item.bytes)), \(Say.bytes(item.storedBytes)) new"]
+            [
+                "\(item.reference)  \(item.id)  \(Say.bytes(item.bytes))\(item.storedBytes.map { ", \(Say.bytes($0)) new" } ?? "")"
+            ]
         }
     }
 
