@@ -186,7 +186,9 @@ let package = Package(
                 "ObjectStorage", httpTypes, systemPackage,
             ]),
         tests("KMSAPI", ["AccessControl", "AWSProtocol", "Catalog", "Cryptography", "KeyHierarchy", httpTypes]),
-        tests("Console", ["ArtifactStore", "AWSProtocol", "Cryptography", httpTypes]),
+        tests(
+            "Console",
+            ["ArtifactStore", "AWSProtocol", "Catalog", "Cryptography", "KeyHierarchy", httpTypes, systemPackage]),
         tests(
             "CofferServer",
             [

@@ -20,7 +20,8 @@ public struct StoreConfiguration: Sendable {
     public enum Chunker: String, Sendable, CaseIterable {
         /// A keyed rolling hash (the default): fast, but whoever sees where known content was cut can learn the key.
         case gear
-        /// A pseudo-random function of a keyed universal hash: cuts tell nothing about their key. Half as fast.
+        /// A pseudo-random function of a keyed universal hash: cuts tell nothing about their key. Scanning takes
+        /// about five times as long.
         case prf
     }
 

@@ -13,11 +13,13 @@ extension ArtifactStore {
 
     /// Removes packs that no commit has named, unless somebody may still name them. Blocks.
     private func reclaimUnpublished() {
-        // Collections and the journal write packs too, and name them later.
+        // Collections, the journal and rotations write or name packs too.
         guard collectionGate.enter() else { return }
         defer { collectionGate.leave() }
         guard journalGate.enter() else { return }
         defer { journalGate.leave() }
+        guard rotationGate.enter() else { return }
+        defer { rotationGate.leave() }
         let freed = packs.dropUnregistered { [leases] in leases.hasIngests }
         guard let freed else { return }
         packs.ranOutOfRoom.withLock { $0 = false }
@@ -40,7 +42,12 @@ extension PackStore {
         let states = victims.map { table[$0.number]?.state ?? .open }
         for writer in victims { table.update(writer.number) { $0.state = .condemned } }
         if isInUse() {
-            for (writer, state) in zip(victims, states) { table.update(writer.number) { $0.state = state } }
+            for (writer, state) in zip(victims, states) {
+                table.update(writer.number) { $0.state = state }
+                // Back to where records are appended. Should it be one too many and not be completed either, the next
+                // start does that.
+                if !writer.isClosed { try? resume(writer) }
+            }
             return nil
         }
         var freed: Int64 = 0

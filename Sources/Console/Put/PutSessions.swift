@@ -36,10 +36,15 @@ final class PutSessions: Sendable {
     /// A put that nobody goes on with for so long is given up.
     static let idleSeconds = 3600.0
 
+    /// A sender that is at work never pauses for so long.
+    static let pauseSeconds = 10.0
+
     private struct Slot {
         var session: PutSession
         var lastUsed: Date
         var users = 0
+        /// The last request failed, as it does when a connection is cut: its sender may be gone.
+        var isCut = false
     }
 
     private struct State {
@@ -80,13 +85,21 @@ final class PutSessions: Sendable {
             state.slots[id]?.users += 1
             return slot.session
         }
-        defer {
+        func leave(isCut: Bool) {
             state.withLock { state in
                 state.slots[id]?.users -= 1
                 state.slots[id]?.lastUsed = Date()
+                state.slots[id]?.isCut = isCut
             }
         }
-        return try await body(session)
+        do {
+            let result = try await body(session)
+            leave(isCut: false)
+            return result
+        } catch {
+            leave(isCut: true)
+            throw error
+        }
     }
 
     /// Goes on with a put that was broken off, under a new id: whoever used the old one has lost it.
@@ -95,7 +108,7 @@ final class PutSessions: Sendable {
     ///   - id: the put that the sender was told of, if it remembers.
     ///   - token: what the sender says that it puts, to find a put that it does not remember.
     /// - Throws: while the last request for the put is still being worked on.
-    func resume(id: String?, token: String?, name: String, owner: String) throws -> PutSession? {
+    func resume(id: String?, token: String?, name: String, owner: String, now: Date = Date()) throws -> PutSession? {
         try state.withLock { state in
             let mine = state.slots.values.filter { slot in
                 slot.session.owner == owner && slot.session.name == name && slot.session.result.withLock { $0 == nil }
@@ -104,7 +117,13 @@ final class PutSessions: Sendable {
             if let known, known.users > 0 {
                 throw NativeError(409, "PutBusy", "the last request for the put is still being worked on; try again")
             }
-            let found = known ?? token.flatMap { token in mine.first { $0.users == 0 && $0.session.token == token } }
+            let found =
+                known
+                ?? mine.first { slot in
+                    // Two at once on one machine are two puts: only one that has stopped is gone on with.
+                    token != nil && slot.session.token == token && slot.users == 0
+                        && (slot.isCut || now.timeIntervalSince(slot.lastUsed) > Self.pauseSeconds)
+                }
             guard let old = found?.session else { return nil }
             let new = PutSession(
                 id: PutSession.newID(), owner: owner, token: token, name: name, upload: old.upload, basis: old.basis)
