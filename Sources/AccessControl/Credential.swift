@@ -22,7 +22,7 @@ public struct Credential: Sendable {
 
     /// The secret access key as text, to be handed to its owner and to nobody else.
     public var secretText: String {
-        secret.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        secret.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }  // tidy: shown to its owner
     }
 }
 

@@ -31,6 +31,8 @@ public final class ArtifactStore: Sendable {
     let rotationGate = Gate()
     let retiredDomains = RetiredDomains()
     let jobs = JobBoard()
+    let versionLog: VersionLog
+    let pinRecords: PinRecords
     /// Called between the steps of a collection; tests stop there.
     let collectionHook = Mutex<(@Sendable (CollectionStep) async throws -> Void)?>(nil)
     private let domains = Mutex<[DomainName: DomainContext]>([:])
@@ -65,6 +67,8 @@ public final class ArtifactStore: Sendable {
         }
         for version in try await keys.storageKeyVersions() + used { _ = try await storageKeys.key(version: version) }
         let ring = storageKeys
+        versionLog = VersionLog(signer: try await keys.signer(), ring: ring)
+        pinRecords = try PinRecords(versionLog)
         packs = try await pool.run {
             let backend =
                 try backend ?? LocalDirectoryBackend(directory: configuration.directory.appending("packs"))
@@ -79,12 +83,14 @@ public final class ArtifactStore: Sendable {
         let epoch = try await catalog.read { try $0.storeState("epoch") }
         leases = Leases(epoch: epoch)
         try await Recovery(catalog: catalog, packs: packs, pool: pool, ring: ring).run()
+        try await LogBeginning(catalog: catalog, store: self).run()
         reclaimWhenFull()
     }
 
     /// Writes out what is only in memory, so that the next start has less to read. Nothing acknowledged depends on it.
     public func close() async throws {
         try await moveJournal(force: true)
+        try await recordHead()
         let packs = packs
         try await pool.run { try packs.flushIndexIfNeeded(force: true) }
     }

@@ -39,6 +39,7 @@ struct House: Sendable {
         storing.scope = configuration.dedupScope
         storing.chunker = configuration.chunker
         let store = try await ArtifactStore(configuration: storing, catalog: catalog, keys: keys)
+        try await checkRollback(configuration, store, logger)
         let objects = ObjectStorage(store: store, catalog: catalog, keys: keys, logger: logger)
         let providers = try await ProviderSet.assemble(
             catalog: catalog, keys: keys, store: store, objects: objects,
@@ -49,7 +50,7 @@ struct House: Sendable {
         let sealing = SecretSealing(
             seal: { try await keys.sealServiceSecret($0, name: $1) },
             open: { sealed, name in
-                try await keys.openServiceSecret(sealed, name: name).withUnsafeBytes { Array($0) }
+                try await keys.openServiceSecret(sealed, name: name).disclosing()
             })
         let pipelines = PipelineService(
             catalog: catalog, store: store, objects: objects, runners: providers.runners, pollers: providers.pollers,
@@ -72,6 +73,21 @@ struct House: Sendable {
     }
 
     // MARK: Steps
+
+    /// Refuses to go on from a database that is behind what was signed, until an operator says that it was restored.
+    private static func checkRollback(
+        _ configuration: ServerConfiguration, _ store: ArtifactStore, _ logger: Logger
+    ) async throws {
+        guard let problem = try await store.rollbackProblem() else { return }
+        guard configuration.acceptsRollback else {
+            throw StartupError(
+                .rollback,
+                "the database is not the latest: \(problem). If it was restored on purpose, start once with "
+                    + "--accept-rollback; what was published since is lost, and the version log records it")
+        }
+        logger.warning("the database was put back: \(problem)")
+        try await store.acknowledgeRollback(problem, by: "coffer serve --accept-rollback")
+    }
 
     private static func openKeys(
         _ configuration: ServerConfiguration, _ directory: DataDirectory, _ catalog: Catalog, _ logger: Logger,
@@ -96,11 +112,11 @@ struct House: Sendable {
         -> KeyHierarchy
     {
         let keys = try await KeyHierarchy.create(catalog: catalog, root: location)
-        if let passphrase = keys.takeRecoveryPassphrase() {
+        if let recovery = keys.takeRecoveryPassphrase() {
             StandardError.say(
                 """
                 coffer: the recovery passphrase of this installation, shown only now. Keep it apart from the data:
-                coffer:     \(passphrase)
+                coffer:     \(recovery)
 
                 """)
         }

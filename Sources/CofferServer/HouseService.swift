@@ -47,10 +47,12 @@ struct HouseService: Service {
             async let kept: Void = housekeeping.run()
             async let maintained: Void = maintainKeys(house.keys)
             async let worked: Void = house.store.runJobs()
+            async let marked: Void = signHeads(house.store)
             try await house.pipelines.run()
             await kept
             await maintained
             await worked
+            await marked
         }
         try await house.close()
     }
@@ -97,6 +99,22 @@ struct HouseService: Service {
                 .sts: STSFront(access: house.access, report: report),
             ],
             native: native, logger: logger)
+    }
+
+    /// Signs the head of the version log every minute in which it has grown.
+    private func signHeads(_ store: ArtifactStore) async {
+        while !Task.isCancelled {
+            do {
+                try await store.recordHead()
+                try await Task.sleep(for: .seconds(60))
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error("the head of the version log could not be signed: \(error)")
+                // A cancelled sleep ends the loop at its condition.
+                try? await Task.sleep(for: .seconds(60))
+            }
+        }
     }
 
     /// Lets what is due happen to keys (deletion, rotation, expiry) even when nobody asks for them.

@@ -27,6 +27,8 @@ public struct ServerConfiguration: Sendable {
     public var rootSecretAccessKey: String?
     /// Opens a root key that has no unattended slot.
     public var rootPassphrase: String?
+    /// Starts although the database was put back to an earlier state, which is then recorded in the version log.
+    public var acceptsRollback = false
     /// Lowest level that reaches standard error.
     public var logLevel = Logger.Level.info
 
@@ -39,7 +41,7 @@ public struct ServerConfiguration: Sendable {
 /// Why a server cannot start: each case says what was wrong and what would be right.
 public struct StartupError: Error, CustomStringConvertible {
     /// What kind of failure it was; the command line turns it into an exit code.
-    public enum Kind: Sendable { case usage, held, notADataDirectory, address, failed }
+    public enum Kind: Sendable { case usage, held, notADataDirectory, address, rollback, failed }
     /// The kind of failure.
     public let kind: Kind
     /// A sentence for people.

@@ -29,6 +29,7 @@ public struct NativeAPI: ServiceFront {
             ServerRoutes.table, PipelineRoutes.table, ExecutionRoutes.table, WatchRoutes.table, LogRoutes.table,
             ApprovalRoutes.table, ArtifactRoutes.table, ReferenceRoutes.table, UploadRoutes.table, PutRoutes.table,
             DiffRoutes.table, RepositoryRoutes.table, ProjectRoutes.table, StoreRoutes.table, KeyRoutes.table,
+            VerifyRoutes.table,
             JobRoutes.table,
         ]
     }

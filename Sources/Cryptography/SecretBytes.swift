@@ -45,6 +45,12 @@ public final class SecretBytes: @unchecked Sendable, CustomStringConvertible, Cu
         return try body(UnsafeRawBufferPointer(start: base, count: count))
     }
 
+    /// A copy of bytes that are public by design: the commitment or the nonce out of a derivation, ciphertext that was read
+    /// with the care that is due to secrets.
+    public func disclosing(_ range: Range<Int>? = nil) -> [UInt8] {
+        withUnsafeBytes { bytes in range.map { Array(bytes[$0]) } ?? Array(bytes) }
+    }
+
     /// A part of the secret as a secret of its own.
     public func slice(_ range: Range<Int>) -> SecretBytes {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "slice outside the secret")

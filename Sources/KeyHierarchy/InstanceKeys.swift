@@ -16,8 +16,20 @@ struct InstanceKeys: Sendable {
         case token
         /// Secrets that services keep: access keys, logs, account-wide dedup domains.
         case service
+        /// Signatures of the instance: an Ed25519 key in PKCS#8.
+        case signing
 
-        var objectType: SealedEnvelope.ObjectType { self == .storage ? .storageKey : .instanceKey }
+        var objectType: SealedEnvelope.ObjectType {
+            switch self {
+            case .storage: .storageKey
+            case .signing: .signingKey
+            default: .instanceKey
+            }
+        }
+
+        func make() throws -> SecretBytes {
+            self == .signing ? try AsymmetricPrivateKey.generate(.ed25519).pkcs8() : .random(count: 32)
+        }
     }
 
     private var keys: [Kind: [UInt32: SecretBytes]] = [:]
@@ -36,6 +48,9 @@ struct InstanceKeys: Sendable {
         }
         return key
     }
+
+    /// Every version of a kind that is not destroyed.
+    func all(_ kind: Kind) -> [UInt32: SecretBytes] { keys[kind] ?? [:] }
 
     private static func name(_ root: RootKey, _ kind: Kind, _ version: UInt32) -> String {
         "instance/\(Hex.encode(root.instance))/\(kind.rawValue)/\(version)"
@@ -68,7 +83,7 @@ struct InstanceKeys: Sendable {
     mutating func add(_ kind: Kind, _ root: RootKey, _ now: Date, _ transaction: Transaction) throws {
         let last = try transaction.row("SELECT MAX(version) AS last FROM key_instance WHERE kind = ?", kind.rawValue)
         let version = UInt32(try last?.optionalInt64("last") ?? 0) + 1
-        let key = SecretBytes.random(count: 32)
+        let key = try kind.make()
         let sealed = try SealedEnvelope.seal(
             key, under: root.secret, keyVersion: root.generation, type: kind.objectType,
             name: Self.name(root, kind, version))

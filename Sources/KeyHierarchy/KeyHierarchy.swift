@@ -57,7 +57,7 @@ public final class KeyHierarchy: Sendable {
     public var isSealed: Bool { opened.withLock { $0 == nil } }
 
     /// Opens the root with a passphrase. Throws `RootError.wrongPassphrase`.
-    public func unseal(passphrase: String) async throws {
+    public func unseal(passphrase: String) async throws {  // tidy: typed by people
         let location = location
         try await use(try await offPool { try Root.unseal(location, passphrase: passphrase) })
     }
@@ -98,7 +98,10 @@ public final class KeyHierarchy: Sendable {
         }
         if root.previous != nil {
             let location = location
-            try await offPool { try Root.finishRotation(root, location) }
+            try await offPool {
+                try Self.rewrapMark(root, location)
+                try Root.finishRotation(root, location)
+            }
         }
         replace(try Unsealed(root: root, keys: keys, now: now))
     }
@@ -111,10 +114,12 @@ final class Unsealed: Sendable {
     let root: RootKey
     let keys: InstanceKeys
     let records: KeyRecords
+    let signing: SigningKeys
 
     init(root: RootKey, keys: InstanceKeys, now: @escaping @Sendable () -> Date) throws {
         self.root = root
         self.keys = keys
+        signing = try SigningKeys(keys)
         records = KeyRecords(rowKey: try keys.current(.row).key, journalKey: try keys.current(.journal).key, now: now)
     }
 }

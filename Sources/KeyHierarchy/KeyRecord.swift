@@ -180,7 +180,7 @@ struct KeyRecords: Sendable {
 
     // MARK: Codes
 
-    private func code(_ kind: String, _ scope: String, _ id: String, _ document: String, _ sequence: Int64)
+    func code(_ kind: String, _ scope: String, _ id: String, _ document: String, _ sequence: Int64)
         -> SHA256Digest
     {
         var writer = ByteWriter()

@@ -10,7 +10,7 @@ extension KeyHierarchy {
     }
 
     /// Seals bytes that a service keeps.
-    public func sealServiceSecret(_ plaintext: [UInt8], name: String) async throws -> [UInt8] {
+    public func sealServiceSecret(_ plaintext: [UInt8], name: String) async throws -> [UInt8] {  // tidy: lines of logs
         let (version, key) = try unsealed().keys.current(.service)
         return try plaintext.withUnsafeBytes {
             try SealedEnvelope.seal($0, under: key, keyVersion: version, type: .serviceSecret, name: "service/\(name)")

@@ -31,7 +31,9 @@ struct Coffer: AsyncParsableCommand {
                 subcommands: [
                     ArtifactCommand.self, DiffCommand.self, WhyCommand.self, PinCommand.self, RetentionCommand.self,
                 ]),
-            CommandGroup(name: "Maintenance", subcommands: [StoreCommand.self, KeyCommand.self, RootCommand.self]),
+            CommandGroup(
+                name: "Maintenance",
+                subcommands: [StoreCommand.self, VerifyCommand.self, KeyCommand.self, RootCommand.self]),
         ])
 
     static func main() async {
@@ -86,6 +88,7 @@ struct Coffer: AsyncParsableCommand {
         switch failure.kind {
         case .usage: .usage
         case .held: .conflict
+        case .rollback: .integrity
         case .notADataDirectory: .notFound
         case .address: .refused
         case .failed: .refused

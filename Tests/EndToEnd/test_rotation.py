@@ -49,7 +49,7 @@ class RotationCase(unittest.TestCase):
         ]
 
     def test_every_layer_rotates_and_old_keys_are_destroyed(self):
-        for layer in ("keyring", "storage", "service", "dedup"):
+        for layer in ("keyring", "storage", "service", "signing", "dedup"):
             self.assertIn((1, "active"), self.layers(layer))
             self.server.coffer("key", "rotate", layer)
             self.assertIn((2, "active"), self.layers(layer))
@@ -66,6 +66,7 @@ class RotationCase(unittest.TestCase):
         self.server.coffer("store", "scrub")
         self.server.coffer("store", "gc")
         self.check_contents()
+        self.server.coffer("verify", "--content")
         wrong = self.server.coffer("key", "rotate", "journal", check=False)
         self.assertEqual(wrong.returncode, 2)
 
@@ -100,6 +101,7 @@ class RotationCase(unittest.TestCase):
         self.assertIn("1 destroyed", self.server.coffer("key", "retire", "--now").stdout)
         self.server.coffer("store", "gc")
         self.server.coffer("store", "scrub")
+        self.server.coffer("verify", "--content")
         self.server.restart()
         self.check_contents()
         self.assertEqual([item["state"] for item in self.server.coffer_json("store", "job", "list")], ["done"])

@@ -17,6 +17,6 @@ struct KeyringSealing: Sealing {
     }
 
     func open(_ sealed: [UInt8], name: String) async throws -> [UInt8] {
-        try await keys.openServiceSecret(sealed, name: name).withUnsafeBytes { Array($0) }
+        try await keys.openServiceSecret(sealed, name: name).disclosing()
     }
 }

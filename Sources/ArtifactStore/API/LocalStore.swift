@@ -16,7 +16,7 @@ public final class LocalStore: Sendable {
     public let catalog: Catalog
     /// Set when the directory was made just now: the passphrase that opens the root key when its key file is lost. Keep it
     /// somewhere else; nobody can tell it again.
-    public let recoveryPassphrase: String?
+    public let recoveryPassphrase: String?  // tidy: to be written down
     private let lock: DirectoryLock
 
     private init(

@@ -1,6 +1,7 @@
 import Catalog
 import Cryptography
 import Foundation
+import KeyHierarchy
 import Synchronization
 
 /// What a collection did, or would do.
@@ -114,23 +115,57 @@ extension ArtifactStore {
         packs.registered(durables)
     }
 
-    /// Begins a new epoch, and forgets versions that can no longer be brought back.
+    /// Begins a new epoch, after forgetting versions that can no longer be brought back.
     private func beginEpoch(_ report: inout CollectionReport) async throws -> Int64 {
-        let limit = now().milliseconds - Int64(configuration.undeleteSeconds) * 1000
-        let (epoch, removed) = try await catalog.write { transaction -> (Int64, Int) in
+        report.versionsRemoved = try await forgetDeleted()
+        let epoch = try await catalog.write { transaction -> Int64 in
             let epoch = try transaction.storeState("epoch") + 1
             try transaction.execute("UPDATE store_state SET value = ? WHERE name = 'epoch'", epoch)
-            for table in ["store_pins", "store_tags"] {
-                try transaction.execute(
-                    "DELETE FROM \(table) WHERE version IN (SELECT id FROM store_versions WHERE deleted_at <= ?)", limit
-                )
-            }
-            let removed = try transaction.execute("DELETE FROM store_versions WHERE deleted_at <= ?", limit)
-            return (epoch, removed)
+            return epoch
         }
         leases.setEpoch(epoch)
-        report.versionsRemoved = removed
         return epoch
+    }
+
+    /// Versions that one transaction forgets: bounds how long other writers wait.
+    private static let forgetBatch = 500
+
+    /// Removes versions whose window has ended, and states it, so that one that is missing otherwise is noticed.
+    private func forgetDeleted() async throws -> Int {
+        let time = now().milliseconds
+        let limit = time - Int64(configuration.undeleteSeconds) * 1000
+        var total = 0
+        while true {
+            let count = try await catalog.write { [versionLog] transaction -> Int in
+                let rows = try transaction.rows(
+                    "SELECT * FROM store_versions WHERE deleted_at <= ? ORDER BY deleted_at, id LIMIT ?", limit,
+                    Self.forgetBatch)
+                for row in rows {
+                    let id = try VersionRow.id(row)
+                    try versionLog.append(
+                        try Self.removal(row, at: time), subject: VersionLog.subject(id), transaction)
+                    for table in ["store_pins", "store_tags"] {
+                        try transaction.execute("DELETE FROM \(table) WHERE version = ?", id.rawValue)
+                    }
+                    try transaction.execute("DELETE FROM store_versions WHERE id = ?", id.rawValue)
+                }
+                return rows.count
+            }
+            total += count
+            if count < Self.forgetBatch { return total }
+        }
+    }
+
+    private static func removal(_ row: Row, at time: Int64) throws -> Statement {
+        let draft = try VersionRow.draft(row)
+        var statement = Statement(.removal, at: time)
+        statement.version = try row.string("id")
+        statement.account = draft.scope.account
+        statement.region = draft.scope.region
+        statement.repository = draft.repository
+        statement.artifact = draft.artifact
+        statement.number = try row.int("number")
+        return statement
     }
 
     /// Marks from every version that is visible or can be brought back.

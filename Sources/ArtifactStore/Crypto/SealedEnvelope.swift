@@ -9,6 +9,7 @@ enum SealedEnvelope {
         case reachability = 10
         case summary = 12
         case packKey = 13
+        case statement = 14
     }
 
     static let headerBytes = 80
@@ -42,7 +43,7 @@ enum SealedEnvelope {
     }
 
     static func open(_ sealed: [UInt8], type: Kind, key: SecretBytes, name: [UInt8]) throws -> [UInt8] {
-        try openSecret(sealed, type: type, key: key, name: name).withUnsafeBytes { Array($0) }
+        try openSecret(sealed, type: type, key: key, name: name).disclosing()
     }
 
     static func openSecret(_ sealed: [UInt8], type: Kind, key: SecretBytes, name: [UInt8]) throws -> SecretBytes {
@@ -54,7 +55,7 @@ enum SealedEnvelope {
             throw FormatError("a sealed part has the wrong length")
         }
         let material = Derivation.secret(key, "seal", [[type.rawValue], name, Array(sealed[12..<44])], count: 76)
-        let commitment = material.slice(32..<64).withUnsafeBytes { Array($0) }
+        let commitment = material.disclosing(32..<64)
         guard constantTimeEqual(commitment, Array(sealed[44..<76])) else {
             throw FormatError("a sealed part was changed or belongs elsewhere")
         }
@@ -71,7 +72,7 @@ enum SealedEnvelope {
     }
 
     private static func nonce(_ material: SecretBytes) -> [UInt8] {
-        material.slice(64..<76).withUnsafeBytes { Array($0) }
+        material.disclosing(64..<76)
     }
 
     private static func additional(_ header: [UInt8], _ name: [UInt8]) -> [UInt8] {

@@ -14,6 +14,7 @@ package final class EphemeralStoreKeys: StoreKeys {
     /// Keys under which data keys were wrapped anew.
     private let owners = Mutex<[[UInt8]: String]>([:])
     private let isDisabled = Mutex(false)
+    private let ownSigner = Mutex<EphemeralSigner?>(nil)
     private let seed: UInt64?
 
     /// - Parameter seed: makes the keys on which cutting and naming depend the same in every run; nil: random ones.
@@ -169,4 +170,13 @@ package final class EphemeralStoreKeys: StoreKeys {
     }
 
     package func rewrapDomains(ofKey arn: String) async throws {}
+
+    package func signer() async throws -> any StoreSigner {
+        try ownSigner.withLock { (known: inout EphemeralSigner?) throws -> EphemeralSigner in
+            if let known { return known }
+            let made = try EphemeralSigner()
+            known = made
+            return made
+        }
+    }
 }

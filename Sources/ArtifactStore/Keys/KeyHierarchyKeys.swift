@@ -100,6 +100,8 @@ struct KeyHierarchyKeys: StoreKeys {
         try await hierarchy.destroyDedupEpoch(id: epoch.id, epoch: epoch.epoch)
     }
 
+    func signer() async throws -> any StoreSigner { HierarchySigner(hierarchy: hierarchy) }
+
     func domain(for scope: StoreDomainScope) async throws -> StoreDomain {
         try await Self.translating {
             switch scope {

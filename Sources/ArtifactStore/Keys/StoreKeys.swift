@@ -67,6 +67,8 @@ public protocol StoreKeys: Sendable {
     func rotateStorageKey() async throws -> (version: UInt32, key: SecretBytes)
     /// Destroys a storage key that is not current and that nothing is sealed under any more.
     func destroyStorageKey(version: UInt32) async throws
+    /// Signs what the store states.
+    func signer() async throws -> any StoreSigner
     /// The domain for new content of a scope.
     func domain(for scope: StoreDomainScope) async throws -> StoreDomain
     /// A domain by name, to read what was written in it. `key` is the key that protects the version being read.

@@ -46,6 +46,7 @@ extension ArtifactStore {
         try await settle()
         report.packs = try await rewrapPacks(current)
         report.versions = try await rewrapSummaries(current)
+        try await rewrapStatements(current)
         guard destroyingOld else { return report }
         for version in try await keys.storageKeyVersions() where version < current.version {
             try await destroy(version)
@@ -136,6 +137,41 @@ extension ArtifactStore {
         }
     }
 
+    private func rewrapStatements(_ current: (version: UInt32, key: SecretBytes)) async throws {
+        var last: Int64 = 0
+        while true {
+            let after = last
+            let rows = try await catalog.read { transaction in
+                try transaction.rows(
+                    "SELECT sequence, statement FROM store_log WHERE sequence > ? ORDER BY sequence LIMIT ?", after,
+                    Self.rewrapBatch)
+            }
+            guard let end = rows.last else { return }
+            last = try end.int64("sequence")
+            var changes: [(sequence: Int64, new: [UInt8])] = []
+            for row in rows {
+                let (sequence, sealed) = (try row.int64("sequence"), try row.bytes("statement"))
+                guard try SealedEnvelope.version(of: sealed) < current.version else { continue }
+                let plain = try versionLog.statement(row).plain
+                changes.append(
+                    (
+                        sequence,
+                        try SealedEnvelope.seal(
+                            plain, type: .statement, version: current.version, key: current.key,
+                            name: VersionLog.name(sequence))
+                    ))
+            }
+            if changes.isEmpty { continue }
+            let batch = changes
+            try await catalog.write { transaction in
+                for change in batch {
+                    try transaction.execute(
+                        "UPDATE store_log SET statement = ? WHERE sequence = ?", change.new, change.sequence)
+                }
+            }
+        }
+    }
+
     private func contentID(_ id: VersionID, _ summary: [UInt8]) async throws -> SHA256Digest {
         do {
             let key = try await storageKeys.key(version: try SealedEnvelope.version(of: summary))
@@ -152,7 +188,9 @@ extension ArtifactStore {
             storageKeys.retire(version)
             let marker = withUnsafeBytes(of: version.bigEndian) { Array($0) }
             var uses = 0
-            for (table, column) in [("store_versions", "summary"), ("store_journal", "reach")] {
+            for (table, column) in [
+                ("store_versions", "summary"), ("store_journal", "reach"), ("store_log", "statement"),
+            ] {
                 uses +=
                     try transaction.row(
                         "SELECT COUNT(*) AS n FROM \(table) WHERE substr(\(column), 9, 4) = ?", marker)?.int("n") ?? 0

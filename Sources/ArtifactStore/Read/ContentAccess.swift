@@ -47,7 +47,8 @@ extension ArtifactStore {
         let context = ReadContext(reader: reader, pool: pool, domain: domain, session: nil, subject: subject)
         let sealed = try row.bytes("root")
         let root = try context.guarding {
-            try VersionRoot(decoding: try RootManifest.open(sealed, dataKey: dataKey, version: id))
+            try VersionRoot(
+                decoding: try RootManifest.open(sealed, dataKey: dataKey, version: id, number: try row.int("number")))
         }
         return OpenVersion(id: id, root: root, context: context, lease: lease)
     }

@@ -1,4 +1,4 @@
-public import Catalog
+import Catalog
 public import Foundation
 
 /// Why a version is kept although no rule keeps it.
@@ -46,68 +46,63 @@ extension ArtifactStore {
     public func pin(
         _ id: VersionID, name: String, kind: Pin.Kind = .pin, owner: String, reason: String = "", expiresAt: Date? = nil
     ) async throws {
-        let time = now().milliseconds
-        try await catalog.write { transaction in
-            try Self.pin(
-                id, name: name, kind: kind, owner: owner, reason: reason, expiresAt: expiresAt, at: time, transaction)
-        }
+        guard !name.isEmpty, name.utf8.count <= 256 else { throw StoreError.invalid("a pin's name has 1 to 256 bytes") }
+        let pin = Pin(
+            version: id, name: name, kind: kind, owner: owner, reason: reason, createdAt: now(), expiresAt: expiresAt)
+        try await catalog.write { [pinRecords] in try Self.set(pin, pinRecords, $0) }
     }
 
-    /// The same within a transaction of the caller's.
-    public static func pin(
-        _ id: VersionID, name: String, kind: Pin.Kind, owner: String, reason: String, expiresAt: Date?, at time: Int64,
-        _ transaction: Transaction
-    ) throws {
-        guard !name.isEmpty, name.utf8.count <= 256 else { throw StoreError.invalid("a pin's name has 1 to 256 bytes") }
+    private static func set(_ pin: Pin, _ records: PinRecords, _ transaction: Transaction) throws {
         let row = try transaction.row(
             "SELECT account, region, repository, artifact FROM store_versions WHERE id = ? AND deleted_at IS NULL",
-            id.rawValue)
-        guard let row else { throw StoreError.notFound("there is no version \(id)") }
-        if kind == .deployment {
-            try transaction.execute(
+            pin.version.rawValue)
+        guard let row else { throw StoreError.notFound("there is no version \(pin.version)") }
+        let time = pin.createdAt.milliseconds
+        if pin.kind == .deployment {
+            let others = try transaction.rows(
                 """
-                DELETE FROM store_pins WHERE kind = 'deployment' AND name = ? AND version IN (SELECT id FROM store_versions
+                SELECT version FROM store_pins WHERE kind = 'deployment' AND name = ? AND version <> ? AND version IN
+                    (SELECT id FROM store_versions
                     WHERE account = ? AND region = ? AND repository = ? AND artifact = ?)
-                """, name, try row.string("account"), try row.string("region"), try row.string("repository"),
-                try row.string("artifact"))
+                """, pin.name, pin.version.rawValue, try row.string("account"), try row.string("region"),
+                try row.string("repository"), try row.string("artifact"))
+            for other in others {
+                _ = try records.remove(
+                    VersionID(unchecked: try other.string("version")), pin.name, at: time, transaction)
+            }
         }
-        try transaction.execute(
-            """
-            INSERT INTO store_pins (version, name, kind, owner, reason, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (version, name) DO UPDATE SET kind = excluded.kind, owner = excluded.owner,
-                reason = excluded.reason, created_at = excluded.created_at, expires_at = excluded.expires_at
-            """, id.rawValue, name, kind.rawValue, owner, reason, time, expiresAt?.milliseconds)
+        try records.save(pin, at: time, transaction)
     }
 
     /// Removes a pin. Returns whether there was one. A hold goes only with `liftingHold`.
     @discardableResult
     public func unpin(_ id: VersionID, name: String, liftingHold: Bool = false) async throws -> Bool {
-        try await catalog.write { transaction in
+        let time = now().milliseconds
+        return try await catalog.write { [pinRecords] transaction in
             let row = try transaction.row(
                 "SELECT kind FROM store_pins WHERE version = ? AND name = ?", id.rawValue, name)
             guard let row else { return false }
             if try row.string("kind") == Pin.Kind.hold.rawValue, !liftingHold {
                 throw StoreError(.retained, "\(name) is a hold on version \(id); lift it as such")
             }
-            return try transaction.execute(
-                "DELETE FROM store_pins WHERE version = ? AND name = ?", id.rawValue, name) > 0
+            return try pinRecords.remove(id, name, at: time, transaction)
         }
     }
 
     /// The pins of a version, or all of them, expired ones left out.
     public func pins(of id: VersionID? = nil) async throws -> [Pin] {
         let time = now().milliseconds
-        return try await catalog.read { transaction in
+        return try await catalog.read { [pinRecords] transaction in
             try transaction.rows(
                 """
                 SELECT * FROM store_pins WHERE (CAST(? AS TEXT) IS NULL OR version = ?)
                     AND (expires_at IS NULL OR expires_at > ?) ORDER BY version, name
                 """, id?.rawValue, id?.rawValue, time
-            ).map(Self.pin)
+            ).map { try pinRecords.checked($0, transaction) }
         }
     }
 
-    private static func pin(_ row: Row) throws -> Pin {
+    static func pin(_ row: Row) throws -> Pin {
         Pin(
             version: VersionID(unchecked: try row.string("version")), name: try row.string("name"),
             kind: Pin.Kind(rawValue: try row.string("kind")) ?? .pin, owner: try row.string("owner"),

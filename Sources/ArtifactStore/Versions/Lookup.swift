@@ -163,7 +163,7 @@ extension ArtifactStore {
         let row = try await catalog.read { transaction in
             try Resolution(
                 scope: scope, repository: reference.repository, artifact: artifact, contentKeys: contentKeys,
-                now: self.now().milliseconds
+                now: self.now().milliseconds, pins: self.pinRecords
             ).find(reference.which, transaction)
         }
         guard let row else { throw StoreError.notFound("there is no version \(reference)") }
@@ -196,6 +196,7 @@ private struct Resolution {
     let artifact: String
     let contentKeys: [[UInt8]]
     let now: Int64
+    let pins: PinRecords
 
     private static let base =
         "SELECT * FROM store_versions WHERE account = ? AND region = ? AND repository = ? AND artifact = ? AND deleted_at IS NULL"
@@ -234,11 +235,18 @@ private struct Resolution {
             "SELECT version FROM store_tags WHERE account = ? AND region = ? AND repository = ? AND artifact = ? AND tag = ?",
             scope.account, scope.region, repository, artifact, which)
         if let tagged { return try first("AND id = ?", transaction, try tagged.string("version")) }
-        return try first(
+        let deployed = try first(
             """
             AND id IN (SELECT version FROM store_pins WHERE kind = 'deployment' AND name = ?
                 AND (expires_at IS NULL OR expires_at > ?)) ORDER BY number DESC LIMIT 1
             """, transaction, which, now)
+        // What runs somewhere must not be a matter of who can write to the database.
+        if let deployed {
+            let pin = try transaction.row(
+                "SELECT * FROM store_pins WHERE version = ? AND name = ?", try deployed.string("id"), which)
+            if let pin { _ = try pins.checked(pin, transaction) }
+        }
+        return deployed
     }
 
     private func first(_ rest: String, _ transaction: Transaction, _ a: (any SQLConvertible)? = nil) throws -> Row? {

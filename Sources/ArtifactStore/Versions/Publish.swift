@@ -39,6 +39,7 @@ extension ArtifactStore {
             try requireLiveStorageKey(prepared.summary)
             try retiredDomains.check(prepared.staged.ingest.session.domain)
             let version = try prepared.insert(transaction)
+            try versionLog.append(Statement(version), subject: VersionLog.subject(version.id), transaction)
             try also(transaction, version)
             return version
         }

@@ -97,12 +97,14 @@ enum RootManifest {
         return header + sealed
     }
 
-    static func open(_ sealed: [UInt8], dataKey: SecretBytes, version: VersionID) throws -> [UInt8] {
+    static func open(_ sealed: [UInt8], dataKey: SecretBytes, version: VersionID, number: Int) throws -> [UInt8] {
+        var identity = version.bytes
+        identity.appendBig(UInt64(number))
         guard sealed.count >= headerBytes + AES256GCM.tagBytes, Array(sealed[0..<8]) == magic + [1, 1, 0, 0],
-            Array(sealed[8..<24]) == version.bytes
+            Array(sealed[8..<32]) == identity
         else { throw FormatError("its manifest is damaged or another version's") }
         let material = derive(dataKey, Array(sealed[8..<32]), Array(sealed[32..<64]))
-        guard constantTimeEqual(material.slice(32..<64).withUnsafeBytes { Array($0) }, Array(sealed[64..<96])) else {
+        guard constantTimeEqual(material.disclosing(32..<64), Array(sealed[64..<96])) else {
             throw FormatError("its manifest was changed or its key is another")
         }
         do {
@@ -110,7 +112,7 @@ enum RootManifest {
                 try AES256GCM.open(
                     key: material.slice(0..<32), nonce: nonce, additionalData: Array(bytes[0..<headerBytes]),
                     UnsafeRawBufferPointer(rebasing: bytes[headerBytes...])
-                ).withUnsafeBytes { Array($0) }
+                ).withUnsafeBytes { Array($0) }  // tidy: capabilities are read as bytes of trees
             }
         } catch {
             throw FormatError("its manifest was changed")

@@ -119,5 +119,26 @@ public enum StoreSchema {
                     PRIMARY KEY (job, version))
                 """,
             ]),
+        Migration(
+            "store-005-log",
+            [
+                // Signed statements, each entry's hash covering the one before.
+                """
+                CREATE TABLE store_log (
+                    sequence BIGINT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, statement BLOB NOT NULL,
+                    leaf BLOB NOT NULL, key_version BIGINT NOT NULL, signature BLOB NOT NULL)
+                """,
+                "CREATE INDEX store_log_subject ON store_log (subject, sequence)",
+                // Signed heads of the Merkle tree over the entries' hashes.
+                """
+                CREATE TABLE store_log_heads (
+                    size BIGINT PRIMARY KEY, root BLOB NOT NULL, journal_size BIGINT NOT NULL,
+                    journal_head BLOB NOT NULL, at BIGINT NOT NULL, key_version BIGINT NOT NULL,
+                    signature BLOB NOT NULL)
+                """,
+                // The latest entry about a pin, and a code over both.
+                "ALTER TABLE store_pins ADD COLUMN log_sequence BIGINT",
+                "ALTER TABLE store_pins ADD COLUMN mac BLOB",
+            ]),
     ]
 }

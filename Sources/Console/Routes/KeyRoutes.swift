@@ -33,6 +33,9 @@ enum KeyRoutes {
                         + "\(report.versions) versions are sealed under it" + Self.destroyed(report.destroyed)))
         case .service:
             return try .json(Done("service key: version \(try await keys.rotateServiceKey()) is current"))
+        case .signing:
+            let version = try await request.services.store.rotateSigningKey()
+            return try .json(Done("signing key: version \(version) is current, certified by the one before"))
         case .dedup: return try .json(Done(try await rotateDomains(request)))
         case let other: throw refusal("rotate", other)
         }
@@ -69,7 +72,7 @@ enum KeyRoutes {
         let word = try request.require("layer")
         guard let layer = KeyLayerItem.Layer(rawValue: word) else {
             throw NativeError(
-                400, "InvalidParameter", "`layer` is one of keyring, storage, service and dedup, not \(word)")
+                400, "InvalidParameter", "`layer` is one of keyring, storage, service, signing and dedup, not \(word)")
         }
         return layer
     }

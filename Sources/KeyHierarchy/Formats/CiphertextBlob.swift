@@ -49,7 +49,7 @@ public struct CiphertextBlob: Sendable {
 
     /// `KeyMaterialId` of a backing key: stable across Regions and re-import, useless for testing guesses.
     public static func materialID(of backingKey: SecretBytes, keyUUID: [UInt8]) -> [UInt8] {
-        Derivation.expand(backingKey, "kms/material-id", 32, keyUUID).withUnsafeBytes { Array($0) }
+        Derivation.expand(backingKey, "kms/material-id", 32, keyUUID).disclosing()
     }
 
     /// Seals `plaintext` under a backing key. `context` is the canonical encryption context.

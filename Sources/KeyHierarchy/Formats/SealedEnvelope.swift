@@ -25,6 +25,7 @@ public enum SealedEnvelope {
         case reachabilityList = 10
         case storeWrappedDataKey = 11
         case instanceKey = 12
+        case highWaterMark = 15
     }
 
     /// Bytes that sealing adds.

@@ -69,6 +69,8 @@ package struct MaterialImport: Sendable {
 
 extension KeyHierarchy {
     private static let tokenHours: Int64 = 24
+    /// Expiry and the name of an algorithm.
+    private static let tokenHeadBytesMax = 64
 
     /// A wrapping key for an import and the token that seals its private half, the key's ID and the expiry.
     package func importParameters(
@@ -212,10 +214,12 @@ extension KeyHierarchy {
         } catch let error as KeyError where error.code == .notFound {
             throw invalid
         }
-        var reader = ByteReader(payload.withUnsafeBytes { Array($0) }, "import token")
+        // Only the head is public: what follows is the private half, which stays where it is.
+        var reader = ByteReader(payload.disclosing(0..<min(payload.count, Self.tokenHeadBytesMax)), "import token")
         let end = try reader.uint64()
         let algorithm = String(decoding: try reader.prefixed(), as: UTF8.self)
-        let private_ = try AsymmetricPrivateKey(pkcs8: SecretBytes(consuming: try reader.take(reader.remaining)))
+        let head = 12 + algorithm.utf8.count
+        let private_ = try AsymmetricPrivateKey(pkcs8: payload.slice(head..<payload.count))
         guard Int64(end) > now().milliseconds else {
             throw KeyError(.expiredImportToken, "The import token has expired; call GetParametersForImport again.")
         }
@@ -226,10 +230,10 @@ extension KeyHierarchy {
                 guard algorithm.hasPrefix("RSA_AES_KEY_WRAP") else {
                     return try private_.decryptOAEP(encrypted, hash: hash)
                 }
-                let head = private_.spec == .rsa2048 ? 256 : private_.spec == .rsa3072 ? 384 : 512
-                guard encrypted.count > head else { throw CryptographyError.authenticationFailed }
-                let wrapping = try private_.decryptOAEP(Array(encrypted[..<head]), hash: hash)
-                return try AESKeyWrapPadded.unwrap(Array(encrypted[head...]), under: wrapping)
+                let count = private_.spec == .rsa2048 ? 256 : private_.spec == .rsa3072 ? 384 : 512
+                guard encrypted.count > count else { throw CryptographyError.authenticationFailed }
+                let wrapping = try private_.decryptOAEP(Array(encrypted[..<count]), hash: hash)
+                return try AESKeyWrapPadded.unwrap(Array(encrypted[count...]), under: wrapping)
             } catch {
                 throw KeyError(.invalidCiphertext, "The encrypted key material could not be unwrapped.")
             }

@@ -123,7 +123,7 @@ public enum Root {
     }
 
     static func load(_ location: RootLocation) throws -> (RootFile, [UInt8]) {
-        let bytes = try SecureFile.read(location.rootFile).withUnsafeBytes { Array($0) }
+        let bytes = try SecureFile.read(location.rootFile).disclosing()
         do { return (try RootFile(decoding: bytes), bytes) } catch { throw RootError.malformed(error.reason) }
     }
 

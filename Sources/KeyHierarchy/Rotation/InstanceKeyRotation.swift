@@ -16,6 +16,12 @@ extension KeyHierarchy {
         return try unsealed().keys.current(.service).version
     }
 
+    /// Makes a new signing key current. What the old ones signed stays valid.
+    public func rotateSigningKey() async throws -> UInt32 {
+        try await rotateInstanceKey(.signing)
+        return try unsealed().signing.current
+    }
+
     /// Destroys a storage key. The store must have sealed everything anew before: what is still under it is lost.
     ///
     /// Throws `conflict` for the current key.

@@ -28,6 +28,8 @@ public struct KeyLayerItem: Sendable, Hashable {
         case journal
         /// Tokens and markers.
         case token
+        /// Signatures over statements and tree heads.
+        case signing
         /// Secrets of a dedup domain; the version is the epoch.
         case dedup
     }

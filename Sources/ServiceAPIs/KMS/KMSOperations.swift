@@ -133,7 +133,7 @@ struct KMSOperations: Sendable {
 
 extension SecretBytes {
     /// A copy for the wire. The only place where plaintext leaves secret memory.
-    var data: Data { withUnsafeBytes { Data($0) } }
+    var data: Data { withUnsafeBytes { Data($0) } }  // tidy: the answer is the plaintext
 
     convenience init(_ data: Data) { self.init(copying: Array(data)) }
 }

@@ -6,7 +6,8 @@ struct KeyCommand: AsyncParsableCommand {
         commandName: "key", abstract: "The keys between the root key and the KMS keys: state, rotation, destruction.",
         discussion: """
             keyring: seals the backing keys of KMS keys, one keyring a Region (--region). storage: seals the indexes of packs. \
-            service: seals secrets that services keep. dedup: secrets of dedup domains, by epoch. KMS keys themselves \
+            service: seals secrets that services keep. signing: signs the version \
+            log. dedup: secrets of dedup domains, by epoch. KMS keys themselves \
             rotate with `aws kms rotate-key-on-demand`; none of this re-encrypts stored content, which `coffer store \
             reencrypt` does.
             """,
@@ -15,5 +16,5 @@ struct KeyCommand: AsyncParsableCommand {
 
 /// The layers that have versions of their own to rotate.
 enum RotatingLayer: String, ExpressibleByArgument, CaseIterable {
-    case keyring, storage, service, dedup
+    case keyring, storage, service, signing, dedup
 }

@@ -10,7 +10,7 @@ struct KeyRotate: AsyncParsableCommand {
             copies of what it sealed; destroying it makes later copies useless.
             """)
 
-    @Argument(help: "keyring, storage, service or dedup.")
+    @Argument(help: "keyring, storage, service, signing or dedup.")
     var layer: RotatingLayer
 
     @Option(help: "For dedup: only the domains of this KMS key.")

@@ -30,6 +30,9 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Run build and deploy commands as plain child processes when there is no bubblewrap.")
     var allowUnsandboxed = false
 
+    @Flag(help: "Start although the database was put back to an earlier state; the version log records it.")
+    var acceptRollback = false
+
     @Option(help: ArgumentHelp("Seconds between two looks at a polled source.", valueName: "seconds"))
     var pollSeconds = 10
 
@@ -82,6 +85,7 @@ struct Serve: AsyncParsableCommand {
         configuration.allowUnsandboxed = allowUnsandboxed
         configuration.pollSeconds = pollSeconds
         configuration.dedupScope = StoreConfiguration.Scope(rawValue: dedupScope) ?? .key
+        configuration.acceptsRollback = acceptRollback
         configuration.chunker = StoreConfiguration.Chunker(rawValue: chunker) ?? .gear
         configuration.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         if let id = environment["COFFER_ROOT_ACCESS_KEY_ID"], !id.isEmpty,

@@ -27,6 +27,19 @@ struct Keys: AsyncParsableCommand {
         for _ in 0..<count { _ = try await keys.decryptDataKey(blob, context: context) }
         let opened = seconds()
 
+        // What the data key adds to a publish, and to the first read after it.
+        let artifact = [UInt8](repeating: 3, count: 16)
+        let wrapping = seconds()
+        var envelope: [UInt8] = []
+        for _ in 0..<count {
+            envelope = try await keys.createEnvelope(artifactID: artifact, for: key, context: context).envelope
+        }
+        let wrapped = seconds()
+        for _ in 0..<count { _ = try await keys.openEnvelope(envelope) }
+        let unwrapped = seconds()
+        for _ in 0..<count { _ = try keys.signAsInstance(artifact) }
+        let signed = seconds()
+
         let derivation = LabelledDerivation(key: .random(count: 32), label: "cid")
         let fields = [UInt8](repeating: 7, count: 48)
         var output = [UInt8](repeating: 0, count: 32)
@@ -39,6 +52,9 @@ struct Keys: AsyncParsableCommand {
         let derived = seconds()
         try report([
             "generateDataKeyPerSecond": Double(count) / (generated - generating),
+            "wrapMicroseconds": (wrapped - wrapping) / Double(count) * 1e6,
+            "unwrapMicroseconds": (unwrapped - wrapped) / Double(count) * 1e6,
+            "signMicroseconds": (signed - unwrapped) / Double(count) * 1e6,
             "decryptPerSecond": Double(count) / (opened - generated),
             "derivationsPerSecond": Double(count) / (derived - deriving),
         ])

@@ -1,0 +1,148 @@
+import Catalog
+import Cryptography
+import Foundation
+import KeyHierarchy
+import Synchronization
+
+extension ArtifactStore {
+    /// Signs the head of the version log, if it has grown, and keeps how far both logs have come beside the root key. The
+    /// server does so every minute and when it stops.
+    public func recordHead() async throws {
+        let (size, leaf) = try await catalog.read { try VersionLog.last($0) }
+        let last = try await catalog.read {
+            try $0.row("SELECT size, journal_size FROM store_log_heads ORDER BY size DESC LIMIT 1")
+        }
+        let journal = try await versionLog.signer.journalHead()
+        let isNews =
+            try last.map { try $0.int64("size") < size || $0.int64("journal_size") < journal.size } ?? (size > 0)
+        guard isNews else { return }
+        try await advanceFrontier(to: size)
+        let root = versionLog.frontier.withLock { $0.root }
+        let head = LogHead(
+            size: size, root: root, journalSize: journal.size, journalHead: journal.code, at: now().milliseconds)
+        let signature = try versionLog.signer.sign(head.message, version: nil)
+        try await catalog.write { transaction in
+            _ = try transaction.execute(
+                """
+                INSERT INTO store_log_heads (size, root, journal_size, journal_head, at, key_version, signature)
+                VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (size) DO UPDATE SET root = excluded.root,
+                    journal_size = excluded.journal_size, journal_head = excluded.journal_head, at = excluded.at,
+                    key_version = excluded.key_version, signature = excluded.signature
+                """, head.size, head.root.bytes, head.journalSize, head.journalHead, head.at, signature.keyVersion,
+                signature.bytes)
+        }
+        try await versionLog.signer.writeHighWaterMark(logSize: size, logHead: leaf)
+    }
+
+    private func advanceFrontier(to size: Int64) async throws {
+        while true {
+            let start = versionLog.frontier.withLock { $0.size }
+            guard start < size else { return }
+            let leaves = try await catalog.read { transaction in
+                try transaction.rows(
+                    "SELECT leaf FROM store_log WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT 10000",
+                    start, size
+                ).map { try $0.bytes("leaf") }
+            }
+            guard !leaves.isEmpty else { throw StoreError.integrity("the version log ends before entry \(size)") }
+            versionLog.frontier.withLock { frontier in
+                // Somebody else may have been as quick.
+                guard frontier.size == start else { return }
+                for leaf in leaves { if let digest = SHA256Digest(bytes: leaf) { frontier.append(digest) } }
+            }
+        }
+    }
+
+    /// Compares both logs with the mark beside the root key: what a database that was put back to an earlier state lacks.
+    ///
+    /// - Returns: what is wrong, in words; nil when the logs go on from where they were. Restoring the mark together with
+    ///   the database is not noticed.
+    public func rollbackProblem() async throws -> String? {
+        guard let mark = try await versionLog.signer.highWaterMark() else {
+            let head = try await catalog.read { try $0.row("SELECT size FROM store_log_heads LIMIT 1") }
+            return head == nil ? nil : "the high-water mark beside the root key is missing"
+        }
+        let (size, leaf) = try await catalog.read { transaction in
+            let leaf = try transaction.row("SELECT leaf FROM store_log WHERE sequence = ?", mark.logSize)?.bytes("leaf")
+            return (try VersionLog.last(transaction).size, leaf)
+        }
+        if mark.logSize > size {
+            return
+                "the version log has \(size) entries; it had \(mark.logSize) at \(mark.at.formatted(.iso8601))"
+        }
+        if mark.logSize > 0, !constantTimeEqual(leaf ?? [], Hex.decode(mark.logHead) ?? []) {
+            return
+                "entry \(mark.logSize) of the version log is not the one that was there at \(mark.at.formatted(.iso8601))"
+        }
+        return try await versionLog.signer.journalProblem(against: mark)
+    }
+
+    /// Records in the log that somebody knows of a restored database, and lets the logs go on from where they are.
+    public func acknowledgeRollback(_ problem: String, by who: String) async throws {
+        var statement = Statement(.restore, at: now().milliseconds)
+        statement.by = who
+        statement.note = problem
+        let stated = statement
+        try await catalog.write { [versionLog] in _ = try versionLog.append(stated, subject: "restore", $0) }
+        try await recordHead()
+    }
+
+    /// Makes a new signing key current. The old one certifies it, in the log.
+    ///
+    /// - Returns: the new key's version.
+    public func rotateSigningKey() async throws -> UInt32 {
+        let old = try versionLog.signer.publicKey().version
+        try await versionLog.signer.rotateKey()
+        let (version, spki) = try versionLog.signer.publicKey()
+        var statement = Statement(.key, at: now().milliseconds)
+        statement.publicKey = Hex.encode(spki)
+        statement.keyVersion = version
+        let stated = statement
+        try await catalog.write { [versionLog] transaction in
+            _ = try versionLog.append(stated, subject: "key/\(version)", signedBy: old, transaction)
+        }
+        try await recordHead()
+        return version
+    }
+}
+
+/// Gives versions and pins that are older than the log their statements, once.
+struct LogBeginning: Sendable {
+    let catalog: Catalog
+    let store: ArtifactStore
+
+    private static let batch = 200
+
+    func run() async throws {
+        let isBegun = try await catalog.read { transaction in
+            try transaction.row("SELECT value FROM store_state WHERE name = 'log_begun'") != nil
+        }
+        if isBegun { return }
+        var last = ""
+        while true {
+            let after = last
+            let rows = try await catalog.read { transaction in
+                try transaction.rows(
+                    """
+                    SELECT * FROM store_versions WHERE id > ? AND NOT EXISTS
+                        (SELECT 1 FROM store_log WHERE subject = 'version/' || store_versions.id)
+                    ORDER BY id LIMIT ?
+                    """, after, Self.batch)
+            }
+            guard let end = rows.last else { break }
+            last = try end.string("id")
+            let versions = try await store.versions(rows)
+            try await catalog.write { [log = store.versionLog] transaction in
+                for version in versions {
+                    try log.append(Statement(version), subject: VersionLog.subject(version.id), transaction)
+                }
+            }
+        }
+        try await catalog.write { [pins = store.pinRecords] transaction in
+            for row in try transaction.rows("SELECT * FROM store_pins WHERE mac IS NULL") {
+                try pins.save(try ArtifactStore.pin(row), at: try row.int64("created_at"), transaction)
+            }
+            try transaction.execute("INSERT INTO store_state (name, value) VALUES ('log_begun', 1)")
+        }
+    }
+}
