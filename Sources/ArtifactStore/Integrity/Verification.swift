@@ -13,7 +13,7 @@ public struct VerificationReport: Sendable, Hashable {
     public var versions = 0
     /// Pins that were compared with the log.
     public var pins = 0
-    /// Records of keys, policies, aliases, grants and shares, and entries of their journal.
+    /// Records of keys, policies, aliases, grants and shares that were compared with their journal.
     public var records = 0
     /// Bytes of content that were read back and compared with their hashes.
     public var bytes: Int64 = 0
@@ -27,71 +27,58 @@ public struct VerificationReport: Sendable, Hashable {
 }
 
 extension ArtifactStore {
+    /// Rows that are compared at a time: memory does not grow with the store.
+    private static let verificationBatch = 500
+
     /// Checks the version log with its heads, the mark beside the root key, every version and pin against what was stated,
-    /// and the records of keys.
-    ///
-    /// - Parameter content: read everything back as well and compare it with its hashes.
-    public func verify(content: Bool = false) async throws -> VerificationReport {
+    /// and the records of keys. Content is read by ``ArtifactStore/verifyContent(_:from:byteLimit:)``.
+    public func verify() async throws -> VerificationReport {
         var report = VerificationReport()
         if let problem = try await rollbackProblem() { report.problems.append(problem) }
-        var reader = LogReader()
-        try await read(&reader, &report)
-        let stated = reader.stated
-        try await compareVersions(stated, upTo: reader.sequence, &report)
-        try await comparePins(stated, &report)
+        try await verifyLog(&report)
+        try await compareVersions(&report)
+        try await findMissingVersions(&report)
+        try await comparePins(&report)
         let records = try await versionLog.signer.verifyRecords()
         report.records = records.records
         report.problems += records.problems
-        if content {
-            let ids = try await catalog.read {
-                try $0.rows("SELECT id FROM store_versions ORDER BY id").map(VersionRow.id)
-            }
-            for id in ids { try await verifyContent(id, &report) }
-        }
         return report
     }
 
-    /// Checks one version: its statement and signature, its place in the log, its row, and all of its content.
+    /// Checks one version without its content: its statement with signature and place in the log, and its row.
     public func verify(_ id: VersionID) async throws -> VerificationReport {
         var report = VerificationReport()
-        let version = try await version(id)
-        let rows = try await catalog.read { transaction in
-            try transaction.rows("SELECT * FROM store_log WHERE subject = ? ORDER BY sequence", VersionLog.subject(id))
+        let row = try await row(id)
+        let subject = VersionLog.subject(id)
+        let (entry, before) = try await catalog.read { transaction -> (Row?, [UInt8]) in
+            let entry = try transaction.row(
+                "SELECT * FROM store_log WHERE subject = ? AND kind = 'version' ORDER BY sequence LIMIT 1", subject)
+            guard let entry else { return (nil, []) }
+            let before = try transaction.row(
+                "SELECT leaf FROM store_log WHERE sequence = ?", try entry.int64("sequence") - 1)
+            return (entry, try before?.bytes("leaf") ?? [])
         }
-        let name = Self.name(version)
-        guard let row = rows.first(where: { $0["kind"] == .text(Statement.Kind.version.rawValue) }) else {
-            report.problems.append("\(name): no signed statement says that it was published")
-            return report
-        }
-        let sequence = try row.int64("sequence")
-        let before = try await catalog.read { transaction in
-            try transaction.row("SELECT leaf FROM store_log WHERE sequence = ?", sequence - 1)?.bytes("leaf") ?? []
-        }
-        do {
-            let (_, statement) = try versionLog.check(row, sequence: sequence, after: before)
-            report.entries = 1
-            report.versions = 1
-            if let difference = statement.difference(from: version) {
-                report.problems.append("\(name): its row was altered: \(difference)")
+        if let entry {
+            do {
+                _ = try versionLog.check(entry, sequence: try entry.int64("sequence"), after: before)
+                report.entries = 1
+            } catch let error as FormatError {
+                report.problems.append("entry \(try entry.int64("sequence")) of the version log: \(error)")
             }
-        } catch let error as FormatError {
-            report.problems.append("\(name): entry \(sequence) of the version log: \(error)")
         }
-        try await verifyContent(id, &report)
+        try await compare(row, entry, &report)
         return report
     }
 
-    static func name(_ version: Version) -> String {
-        "\(version.draft.repository)/\(version.draft.artifact)@\(version.number) (\(version.id))"
-    }
-
-    private func read(_ reader: inout LogReader, _ report: inout VerificationReport) async throws {
+    private func verifyLog(_ report: inout VerificationReport) async throws {
         let heads = try await catalog.read { try $0.rows("SELECT * FROM store_log_heads ORDER BY size") }
-        reader.heads = heads[...]
+        var reader = LogReader(heads: heads[...])
         while true {
             let after = reader.sequence
             let rows = try await catalog.read { transaction in
-                try transaction.rows("SELECT * FROM store_log WHERE sequence > ? ORDER BY sequence LIMIT 500", after)
+                try transaction.rows(
+                    "SELECT * FROM store_log WHERE sequence > ? ORDER BY sequence LIMIT ?", after,
+                    Self.verificationBatch)
             }
             if rows.isEmpty { break }
             for row in rows { try reader.take(row, versionLog, &report) }
@@ -103,131 +90,120 @@ extension ArtifactStore {
         }
     }
 
-    private func compareVersions(
-        _ stated: [String: LogReader.Stated], upTo sequence: Int64, _ report: inout VerificationReport
-    ) async throws {
-        var missing = stated.filter { $0.value.statement.kind == .version }
+    /// Every row and the latest entry about it, from one snapshot.
+    private func compareVersions(_ report: inout VerificationReport) async throws {
         var last = ""
         while true {
             let after = last
-            let rows = try await catalog.read { transaction in
-                try transaction.rows("SELECT * FROM store_versions WHERE id > ? ORDER BY id LIMIT 500", after)
-            }
-            guard let end = rows.last else { break }
-            last = try end.string("id")
-            for row in rows {
-                report.versions += 1
-                let subject = VersionLog.subject(try VersionRow.id(row))
-                missing[subject] = nil
-                do {
-                    let version = try await version(row)
-                    let name = Self.name(version)
-                    guard let found = stated[subject]?.statement else {
-                        // Published since the log was read.
-                        if try await isStated(subject, after: sequence) { continue }
-                        report.problems.append("\(name): no signed statement says that it was published")
-                        continue
-                    }
-                    guard found.kind == .version else {
-                        report.problems.append("\(name): it was removed, and its row was put back")
-                        continue
-                    }
-                    if let difference = found.difference(from: version) {
-                        report.problems.append("\(name): its row was altered: \(difference)")
-                    }
-                } catch let error as StoreError where error.code == .integrity {
-                    report.problems.append(error.message)
+            let pairs = try await catalog.read { transaction in
+                try transaction.rows(
+                    "SELECT * FROM store_versions WHERE id > ? ORDER BY id LIMIT ?", after, Self.verificationBatch
+                ).map { row -> (row: Row, entry: Row?) in
+                    let entry = try transaction.row(
+                        "SELECT * FROM store_log WHERE subject = ? ORDER BY sequence DESC LIMIT 1",
+                        VersionLog.subject(try VersionRow.id(row)))
+                    return (row, entry)
                 }
             }
-        }
-        for (_, gone) in missing.sorted(by: { $0.key < $1.key }) {
-            let statement = gone.statement
-            // A collection may have removed it since the log was read.
-            let subject = "version/\(statement.version ?? "")"
-            let isRemoved = try await catalog.read { transaction in
-                try transaction.row(
-                    "SELECT sequence FROM store_log WHERE subject = ? AND kind = 'removal'", subject) != nil
-            }
-            if isRemoved { continue }
-            report.problems.append(
-                "\(statement.repository ?? "")/\(statement.artifact ?? "")@\(statement.number ?? 0) "
-                    + "(\(statement.version ?? "")) is missing: its row was deleted")
+            guard let end = pairs.last else { return }
+            last = try end.row.string("id")
+            for (row, entry) in pairs { try await compare(row, entry, &report) }
         }
     }
 
-    private func isStated(_ subject: String, after sequence: Int64) async throws -> Bool {
-        try await catalog.read { transaction in
-            try transaction.row(
-                "SELECT sequence FROM store_log WHERE subject = ? AND sequence > ?", subject, sequence) != nil
-        }
-    }
-
-    private func comparePins(_ stated: [String: LogReader.Stated], _ report: inout VerificationReport) async throws {
-        let (found, problems) = try await catalog.read { [pinRecords] transaction -> (Set<String>, [String]) in
-            var found: Set<String> = []
-            var problems: [String] = []
-            for row in try transaction.rows("SELECT * FROM store_pins ORDER BY version, name") {
-                let pin = try Self.pin(row)
-                found.insert(VersionLog.subject(pin.version, pin: pin.name))
-                if let problem = try pinRecords.problem(row, transaction) {
-                    problems.append("the pin \(pin.name) on version \(pin.version): \(problem)")
-                }
-            }
-            // Pins go with the version when that is removed, and unpinning is stated.
-            for (subject, entry) in stated where entry.statement.kind == .pin && !found.contains(subject) {
-                let version = "version/\(entry.statement.version ?? "")"
-                let excuse = try transaction.row(
-                    "SELECT sequence FROM store_log WHERE (subject = ? AND kind = 'removal') OR (subject = ? AND sequence > ?)",
-                    version, subject, entry.sequence)
-                if excuse != nil { continue }
-                problems.append(
-                    "the pin \(entry.statement.pin?.name ?? "") on version \(entry.statement.version ?? "") is missing: "
-                        + "its row was deleted")
-            }
-            return (found, problems.sorted())
-        }
-        report.pins = found.count
-        report.problems += problems
-    }
-
-    private func verifyContent(_ id: VersionID, _ report: inout VerificationReport) async throws {
-        let version: OpenVersion
-        let stated: SHA256Digest
+    private func compare(_ row: Row, _ entry: Row?, _ report: inout VerificationReport) async throws {
+        report.versions += 1
         do {
-            version = try await open(id)
-            stated = try await self.version(id).contentID
-        } catch let error as StoreError where error.code == .keyUnavailable {
-            report.skipped.append("\(id): \(error.message)")
-            return
-        } catch let error as StoreError where error.code == .notFound {
-            return  // Removed meanwhile.
+            let version = try await version(row)
+            let name =
+                "\(version.draft.repository)/\(version.draft.artifact)@\(version.number) (\(version.id))"
+            guard let entry else {
+                report.problems.append("\(name): no signed statement says that it was published")
+                return
+            }
+            let statement = try versionLog.statement(entry).statement
+            guard statement.kind == .version else {
+                report.problems.append("\(name): it was removed, and its row was put back")
+                return
+            }
+            if let difference = statement.difference(from: version) {
+                report.problems.append("\(name): its row was altered: \(difference)")
+            }
         } catch let error as StoreError where error.code == .integrity {
             report.problems.append(error.message)
-            return
+        } catch let error as FormatError {
+            report.problems.append("version \(try row.string("id")): the statement about it: \(error)")
         }
-        guard version.root.contentID == stated else {
-            report.problems.append("\(version.context.subject): its manifest leads to other content than was stated")
-            return
+    }
+
+    /// Versions that were stated, are not there, and were not stated to be removed.
+    private func findMissingVersions(_ report: inout VerificationReport) async throws {
+        var last: Int64 = 0
+        while true {
+            let after = last
+            let entries = try await catalog.read { transaction in
+                try transaction.rows(
+                    """
+                    SELECT * FROM store_log e WHERE kind = 'version' AND sequence > ?
+                        AND NOT EXISTS (SELECT 1 FROM store_versions WHERE id = substr(e.subject, 9))
+                        AND NOT EXISTS (SELECT 1 FROM store_log r WHERE r.subject = e.subject AND r.kind = 'removal')
+                    ORDER BY sequence LIMIT ?
+                    """, after, Self.verificationBatch)
+            }
+            guard let end = entries.last else { return }
+            last = try end.int64("sequence")
+            for entry in entries {
+                // What does not open has been reported with the log.
+                guard let statement = try? versionLog.statement(entry).statement else { continue }
+                report.problems.append(
+                    "\(statement.repository ?? "")/\(statement.artifact ?? "")@\(statement.number ?? 0) "
+                        + "(\(statement.version ?? "")) is missing: its row was deleted")
+            }
         }
-        let found = try await pool.run { try DeepCheck(version, from: nil).run(.max, Pace(bytesPerSecond: nil)) }
-        report.bytes += found.bytes
-        report.problems += found.problems.map(\.1)
+    }
+
+    private func comparePins(_ report: inout VerificationReport) async throws {
+        let (count, altered, missing) = try await catalog.read { [pinRecords] transaction in
+            var count = 0
+            var altered: [String] = []
+            try transaction.forEach("SELECT * FROM store_pins ORDER BY version, name") { row in
+                count += 1
+                guard let problem = try pinRecords.problem(row, transaction) else { return }
+                altered.append("the pin \(try row.string("name")) on version \(try row.string("version")): \(problem)")
+            }
+            // Pins go with the version when that is removed; unpinning is stated. `pin/`, 36 characters of id, `/`, name.
+            let missing = try transaction.rows(
+                """
+                SELECT subject FROM store_log e WHERE kind = 'pin'
+                    AND sequence = (SELECT MAX(sequence) FROM store_log WHERE subject = e.subject)
+                    AND NOT EXISTS (SELECT 1 FROM store_pins
+                        WHERE version = substr(e.subject, 5, 36) AND name = substr(e.subject, 42))
+                    AND NOT EXISTS (SELECT 1 FROM store_log r
+                        WHERE r.subject = 'version/' || substr(e.subject, 5, 36) AND r.kind = 'removal')
+                ORDER BY sequence
+                """
+            ).map { row in
+                let subject = try row.string("subject")
+                return
+                    "the pin \(subject.dropFirst(41)) on version \(subject.dropFirst(4).prefix(36)) is missing: its row "
+                    + "was deleted"
+            }
+            return (count, altered, missing)
+        }
+        report.pins = count
+        report.problems += altered + missing
     }
 }
 
 /// Walks the log from its beginning.
-struct LogReader {
-    struct Stated {
-        var sequence: Int64
-        var statement: Statement
-    }
-
+private struct LogReader {
     private(set) var sequence: Int64 = 0
-    private(set) var stated: [String: Stated] = [:]
     /// Heads that have not been reached.
-    var heads: ArraySlice<Row> = []
+    private(set) var heads: ArraySlice<Row>
     private var leaf: [UInt8] = []
     private var frontier = MerkleFrontier()
+
+    init(heads: ArraySlice<Row>) { self.heads = heads }
 
     mutating func take(_ row: Row, _ log: VersionLog, _ report: inout VerificationReport) throws {
         let expected = sequence + 1
@@ -241,9 +217,8 @@ struct LogReader {
         sequence = actual
         let stored = try row.bytes("leaf")
         do {
-            let (_, statement) = try log.check(row, sequence: actual, after: leaf)
+            _ = try log.check(row, sequence: actual, after: leaf)
             report.entries += 1
-            stated[try row.string("subject")] = Stated(sequence: actual, statement: statement)
         } catch let error as FormatError {
             report.problems.append("entry \(actual) of the version log: \(error)")
         }

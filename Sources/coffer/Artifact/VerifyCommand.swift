@@ -24,9 +24,24 @@ struct VerifyCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
 
+    /// Has the server read content back, some at a time.
+    private func read(_ client: NativeClient, _ answer: inout VerifyAnswer) async throws {
+        defer { Talk.endProgress() }
+        var next: String?
+        repeat {
+            let part: VerifyAnswer = try await client.get(
+                "/-/v1/verify/content", [("ref", reference), ("after", next)])
+            answer.add(part)
+            next = part.next
+            Talk.progress("\(Say.bytes(answer.bytes)) read back")
+        } while next != nil
+    }
+
     func run() async throws {
         let answer: VerifyAnswer = try await connection.withClient { client in
-            try await client.get("/-/v1/verify", [("ref", reference), ("content", content ? "1" : nil)])
+            var answer: VerifyAnswer = try await client.get("/-/v1/verify", [("ref", reference)])
+            if content || reference != nil { try await read(client, &answer) }
+            return answer
         }
         for problem in answer.problems { Talk.error(problem) }
         for skipped in answer.skipped { Talk.error("not read: \(skipped)") }
