@@ -68,7 +68,7 @@ let package = Package(
                 systemPackage,
             ]),
         library("ObjectStorage", ["ArtifactStore", "Catalog", "Compression", "Cryptography", "KeyHierarchy", log]),
-        library("ArtifactDiff", ["Archives", "ArtifactStore", "Compression", "Cryptography"]),
+        library("ArtifactDiff", ["Archives", "ArtifactStore", "Compression", "Cryptography", "KeyHierarchy"]),
 
         // Floor 3: the store's first customer.
         library("PipelineModel", []),

@@ -51,9 +51,7 @@ public final class AccessControl: Sendable {
             }
             return Bootstrap(credential: existing, isNew: false)
         }
-        guard account.utf8.count == 12, account.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            throw BootstrapError.badAccount(account)
-        }
+        guard Self.isAccount(account) else { throw BootstrapError.badAccount(account) }
         var id = KeyMaker.accessKeyID(prefix: "AKIA")
         var text = KeyMaker.secret()
         if let accessKeyID, let secret {
@@ -61,10 +59,16 @@ public final class AccessControl: Sendable {
             guard KeyMaker.isSecret(secret) else { throw BootstrapError.badSecret }
             (id, text) = (accessKeyID, secret)
         }
-        let (keyID, keySecret) = (id, SecretBytes(copying: Array(text.utf8)))
+        return Bootstrap(credential: try await insert(account, accessKeyID: id, secret: text), isNew: true)
+    }
+
+    private func insert(_ account: String, accessKeyID keyID: String, secret: String) async throws -> Credential {
+        let keySecret = SecretBytes(copying: Array(secret.utf8))
         let sealed = try await sealer.seal(keySecret, name: Self.secretName(keyID))
         let created = now()
         try await catalog.write { transaction in
+            let existing = try transaction.row("SELECT account FROM access_accounts WHERE account = ?", account)
+            guard existing == nil else { throw AccountExists(account: account) }
             try transaction.execute(
                 "INSERT INTO access_accounts (account, created_ms) VALUES (?, ?)", account, created)
             try transaction.execute(
@@ -75,7 +79,34 @@ public final class AccessControl: Sendable {
         }
         let credential = Credential(principal: .root(account: account, accessKeyID: keyID), secret: keySecret)
         opened.withLock { $0[keyID] = credential }
-        return Bootstrap(credential: credential, isNew: true)
+        return credential
+    }
+
+    /// Makes a further account with a root access key of its own. It sees nothing of the others.
+    /// - Throws: ``BootstrapError/badAccount(_:)`` unless it has twelve digits, ``AccountExists``.
+    public func createAccount(_ account: String) async throws -> Credential {
+        guard Self.isAccount(account) else { throw BootstrapError.badAccount(account) }
+        return try await insert(
+            account, accessKeyID: KeyMaker.accessKeyID(prefix: "AKIA"), secret: KeyMaker.secret())
+    }
+
+    /// The accounts there are, the installation's own first.
+    public func accounts() async throws -> [String] {
+        try await catalog.read { transaction in
+            try transaction.rows("SELECT account FROM access_accounts ORDER BY created_ms, account").map {
+                try $0.string("account")
+            }
+        }
+    }
+
+    /// Whether a principal is the operator of the installation: the account made at its first start, not limited by a grant.
+    public func isOperator(_ principal: Principal) async throws -> Bool {
+        guard principal.grant == nil, let root = try await rootKey() else { return false }
+        return principal.account == root.principal.account
+    }
+
+    private static func isAccount(_ text: String) -> Bool {
+        text.utf8.count == 12 && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
     }
 
     /// The root credential of the installation's account, `nil` before ``bootstrap(account:accessKeyID:secret:)``.

@@ -141,11 +141,6 @@ public final class ArtifactStore: Sendable {
         }
     }
 
-    /// The domain that a version was written in. Asks the keys each time: a disabled key ends reading at once.
-    func domain(id: [UInt8], epoch: UInt32) async throws -> DomainContext {
-        context(try await keys.domain(id: id, epoch: epoch))
-    }
-
     /// Forgets the secrets of an epoch that was destroyed.
     func forget(_ epoch: StoreDomainEpoch) {
         let name = DomainName(id: epoch.id, epoch: epoch.epoch)

@@ -4,6 +4,8 @@ import ActionProviders
 import ArtifactStore
 import Catalog
 import Cryptography
+import Foundation
+import KMSAPI
 import KeyHierarchy
 import Logging
 import ObjectStorage
@@ -34,17 +36,24 @@ struct House: Sendable {
         let keys = try await openKeys(configuration, directory, catalog, logger, unseal)
         let access = AccessControl(catalog: catalog, keys: keys)
         let account = try await bootstrap(configuration, directory, access, logger)
+        let permissions = KMSPermissions(keys: keys, access: access)
         var storing = StoreConfiguration(directory: directory.store)
         storing.executionUses = LiveExecutions.uses
         storing.scope = configuration.dedupScope
         storing.chunker = configuration.chunker
-        let store = try await ArtifactStore(configuration: storing, catalog: catalog, keys: keys)
+        let store = try await ArtifactStore(
+            configuration: storing, catalog: catalog, keys: keys,
+            admits: { key, scope in
+                try await permissions.require(
+                    "GenerateDataKey", on: key.keyARN, of: Principal.root(account: scope.account, accessKeyID: ""),
+                    via: "s3")
+            })
         try await checkRollback(configuration, store, logger)
         let objects = ObjectStorage(store: store, catalog: catalog, keys: keys, logger: logger)
         let providers = try await ProviderSet.assemble(
             catalog: catalog, keys: keys, store: store, objects: objects,
             configuration: providerConfiguration(
-                configuration, directory, JobCredentials(access: access, endpoint: endpoint), logger))
+                configuration, directory, JobCredentials(access: access, keys: keys, endpoint: endpoint), logger))
         var engine = EngineConfiguration()
         engine.pollSeconds = Double(configuration.pollSeconds)
         let sealing = SecretSealing(
@@ -168,12 +177,21 @@ struct House: Sendable {
 /// What a job's commands find in their environment: this server, and credentials for the job's own artifacts only.
 private struct JobCredentials: Sendable {
     let access: AccessControl
+    let keys: KeyHierarchy
     let endpoint: String
 
     func environment(for job: ActionJob) async throws -> [String: String] {
-        let grant = SessionGrant.artifacts(
+        var grant = SessionGrant.artifacts(
             reading: job.inputs.map { "\($0.bucket)/\($0.objectKey)" },
             writing: job.outputs.map { "\($0.bucket)/\($0.objectKey)" })
+        let shares = try await keys.shares(with: job.scope).filter {
+            $0.pipeline == job.pipelineName && $0.isActive(at: Date())
+        }
+        if !shares.isEmpty {
+            grant.statements.append(
+                .init(
+                    actions: ["coffer:GetArtifact"], resources: shares.map { "share:\($0.shareID)" }, isLiteral: true))
+        }
         let owner = Principal.root(account: job.scope.account, accessKeyID: "")
         let session = try await access.issueSession(
             for: owner, grant: grant, name: job.actionExecutionID, seconds: 12 * 3600)

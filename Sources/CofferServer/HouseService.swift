@@ -85,11 +85,17 @@ struct HouseService: Service {
                 "\(request.method) \(request.header("x-amz-target") ?? request.path): \(String(reflecting: error))",
                 metadata: ["request": "\(request.requestID)"])
         }
+        let permissions = KMSPermissions(keys: house.keys, access: house.access)
         let native = NativeAPI(
             services: NativeServices(
                 access: house.access, store: house.store, objects: house.objects, keys: house.keys,
                 providers: house.providers, pipelines: house.pipelines, version: CofferVersion.text,
-                dataDirectory: directory.path.string, isStopping: { door.isStopping }, logger: logger))
+                dataDirectory: directory.path.string, isStopping: { door.isStopping }, logger: logger,
+                requireKeyPermission: { permission, principal, request in
+                    try await permissions.require(
+                        permission.operation, on: permission.keyARN, context: permission.context,
+                        conditions: permission.conditions, principal: principal, via: "s3", request)
+                }))
         return ServiceDispatch(
             authenticator: Authenticator(credentials: house.access),
             fronts: [

@@ -13,6 +13,23 @@ struct Housekeeping: Sendable {
     /// A collection reads the shape of everything that is kept: not every round.
     var roundsPerCollection = 6
 
+    /// Ends shares whose time is over and completes revocations that are due.
+    private func settleShares() async {
+        do {
+            let upkeep = try await store.settleShares()
+            if upkeep.expired + upkeep.completed > 0 {
+                logger.info(
+                    "shares were settled",
+                    metadata: ["expired": "\(upkeep.expired)", "completed": "\(upkeep.completed)"])
+            }
+            for failure in upkeep.failures {
+                logger.error("a revocation is not complete", metadata: ["why": "\(failure)"])
+            }
+        } catch {
+            logger.error("shares could not be settled", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// Works until cancelled. A failure is logged and does not keep the next round from its work.
     func run() async {
         var round = 0
@@ -20,6 +37,7 @@ struct Housekeeping: Sendable {
             do { try await Task.sleep(for: interval) } catch { return }
             round += 1
             await front.applyLifecycles()
+            await settleShares()
             do {
                 let deleted = try await store.applyRetention()
                 if !deleted.isEmpty {

@@ -1,4 +1,5 @@
 import AWSProtocol
+import Cryptography
 import Foundation
 import HummingbirdCore
 public import Logging
@@ -32,6 +33,7 @@ public struct Server: Sendable {
     /// Runs until SIGTERM or SIGINT, finishes what is in flight and returns. Throws ``StartupError`` when it cannot start.
     public func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        ProcessMemory.forbidDumps()
         let directory = try DataDirectory(configuration.dataDirectory, create: true)
         let metrics = ServerMetrics()
         let door = FrontDoor(metrics: metrics)

@@ -8,8 +8,9 @@ struct InnerArchive {
     private let reader: LocalZipReader
 
     /// Reads the file; refuses what is too large to be held, and what is no ZIP.
-    static func open(_ store: ArtifactStore, _ version: VersionID, _ path: String) async throws -> InnerArchive {
-        let (entry, stream) = try await store.readFile(version, path: path)
+    static func open(_ store: ArtifactStore, _ target: ReadTarget) async throws -> InnerArchive {
+        let path = target.text.path ?? ""
+        let (entry, stream) = try await store.readFile(target.version.id, path: path, through: target.share)
         guard entry.size <= Int64(bytesMax) else {
             throw NativeError(
                 400, "TooLarge", "\(path) has \(entry.size) bytes; archives up to \(bytesMax) can be looked into")

@@ -29,8 +29,7 @@ public struct NativeAPI: ServiceFront {
             ServerRoutes.table, PipelineRoutes.table, ExecutionRoutes.table, WatchRoutes.table, LogRoutes.table,
             ApprovalRoutes.table, ArtifactRoutes.table, ReferenceRoutes.table, UploadRoutes.table, PutRoutes.table,
             DiffRoutes.table, RepositoryRoutes.table, ProjectRoutes.table, StoreRoutes.table, KeyRoutes.table,
-            VerifyRoutes.table,
-            JobRoutes.table,
+            VerifyRoutes.table, JobRoutes.table, ShareRoutes.table, AccountRoutes.table, KeyPreviewRoutes.table,
         ]
     }
 
@@ -111,6 +110,18 @@ struct NativeRequest: Sendable {
             try services.access.authorize(principal, action: "coffer:\(action)", resource: resource)
         } catch {
             throw NativeError(403, "AccessDenied", error.description)
+        }
+    }
+}
+
+extension NativeRequest {
+    /// Refuses everybody but the operator of the installation: what concerns all accounts is not for one of them.
+    func authoriseOperator(_ action: String) async throws {
+        try authorise(action)
+        guard try await services.access.isOperator(principal) else {
+            throw NativeError(
+                403, "AccessDenied",
+                "\(principal.arn) is not the operator of this installation; coffer:\(action) concerns all accounts")
         }
     }
 }

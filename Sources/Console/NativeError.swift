@@ -33,6 +33,9 @@ package struct NativeError: Error, Sendable {
         case let error as ProviderError:
             self.init(error.code.hasSuffix("DoesNotExistException") ? 404 : 400, error.code, error.message)
         case let error as ObjectStorageError: self.init(400, error.code, error.message)
+        case let error as KeyError where error.code == .accessDenied: self.init(403, "AccessDenied", error.message)
+        case let error as AccountExists: self.init(409, "AccountExists", error.description)
+        case let error as BootstrapError: self.init(400, "InvalidAccount", error.description)
         case let error as KeyError where error.code == .sealed: self.init(503, "Sealed", error.message)
         case let error as KeyError where error.code == .conflict: self.init(409, "Conflict", error.message)
         case let error as KeyError where error.code == .notFound: self.init(404, "NotFound", error.message)

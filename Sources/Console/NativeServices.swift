@@ -1,3 +1,4 @@
+public import AWSProtocol
 public import AccessControl
 public import ActionProviders
 public import ArtifactStore
@@ -18,6 +19,8 @@ public struct NativeServices: Sendable {
     public var keys: KeyHierarchy
     /// Repositories, projects, logs, sandbox.
     public var providers: ProviderSet
+    /// Throws `KeyError` unless the principal may use a key in this way.
+    public var requireKeyPermission: @Sendable (KeyPermission, Principal, ServiceRequest) async throws -> Void
     /// Pipelines.
     public var pipelines: PipelineService
     /// What this build calls itself.
@@ -35,7 +38,8 @@ public struct NativeServices: Sendable {
     public init(
         access: AccessControl, store: ArtifactStore, objects: ObjectStorage, keys: KeyHierarchy, providers: ProviderSet,
         pipelines: PipelineService, version: String, dataDirectory: String, isStopping: @escaping @Sendable () -> Bool,
-        logger: Logger
+        logger: Logger,
+        requireKeyPermission: @escaping @Sendable (KeyPermission, Principal, ServiceRequest) async throws -> Void
     ) {
         self.access = access
         self.store = store
@@ -47,5 +51,6 @@ public struct NativeServices: Sendable {
         self.dataDirectory = dataDirectory
         self.isStopping = isStopping
         self.logger = logger
+        self.requireKeyPermission = requireKeyPermission
     }
 }

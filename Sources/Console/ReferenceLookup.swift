@@ -72,9 +72,13 @@ extension NativeRequest {
         ReferenceLookup(store: services.store, pipelines: services.pipelines, scope: scope)
     }
 
-    /// The version and path that the parameter `ref`, or another one, names.
+    /// The version and path of the caller's own that the parameter `ref`, or another one, names.
     func reference(_ parameter: String = "ref") async throws -> (text: ReferenceText, version: Version) {
         let text = try ReferenceText(try require(parameter))
+        guard text.share == nil else {
+            throw NativeError(
+                400, "InvalidReference", "\(try require(parameter)) is a share: it can be read, not changed")
+        }
         return (text, try await references.version(text))
     }
 

@@ -1,3 +1,4 @@
+import CCofferShims
 import Glibc
 import Synchronization
 
@@ -53,5 +54,17 @@ enum LockedMemory {
         _ = mlock(mapped, count)
         _ = madvise(mapped, count, 16 /* MADV_DONTDUMP */)
         return mapped
+    }
+}
+
+/// What a process that holds secrets gives away when it crashes.
+public enum ProcessMemory {
+    /// Writes no core dump, and lets no process of the same user read this one's memory. What it starts is not affected by
+    /// the latter.
+    public static func forbidDumps() {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        // Both best effort, and neither fails on Linux.
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        _ = coffer_forbid_dumps()
     }
 }

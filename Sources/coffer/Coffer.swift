@@ -30,10 +30,13 @@ struct Coffer: AsyncParsableCommand {
                 name: "Artifacts",
                 subcommands: [
                     ArtifactCommand.self, DiffCommand.self, WhyCommand.self, PinCommand.self, RetentionCommand.self,
+                    ShareCommand.self,
                 ]),
             CommandGroup(
                 name: "Maintenance",
-                subcommands: [StoreCommand.self, VerifyCommand.self, KeyCommand.self, RootCommand.self]),
+                subcommands: [
+                    StoreCommand.self, VerifyCommand.self, KeyCommand.self, RootCommand.self, AccountCommand.self,
+                ]),
         ])
 
     static func main() async {

@@ -120,9 +120,10 @@ final class KeyedFixture: Sendable {
         let binding = DataKeyBinding(version.id, version.draft)
         let keys = KeyHierarchyKeys(hierarchy: fixture.keys)
         let wrapped = try await fixture.wrapped(version)
-        for index in wrapped.indices {
+        for bit in 0..<wrapped.count * 8 {
+            let index = bit / 8
             var changed = wrapped
-            changed[index] ^= 1 << (index % 8)
+            changed[index] ^= 1 << (bit % 8)
             let bytes = changed
             await #expect(throws: (any Error).self, "byte \(index)") { try await keys.openDataKey(bytes, of: binding) }
         }

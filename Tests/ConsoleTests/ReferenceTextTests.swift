@@ -19,6 +19,8 @@ struct ReferenceTextTests {
             ("web/app@sha256:0123abcd", ["web", "app", "sha256:0123abcd", "-", "-"]),
             ("web/app@sha256:0123abcd:a:b", ["web", "app", "sha256:0123abcd", "a:b", "-"]),
             ("web/a/b@latest:", ["web", "a/b", "latest", "-", "-"]),
+            ("share:0a1b:lib/app.jar!a/b", ["", "-", "0a1b", "lib/app.jar", "a/b"]),
+            ("share:0a1b", ["", "-", "0a1b", "-", "-"]),
         ])
     func parts(_ text: String, _ expected: [String]) throws {
         let reference = try ReferenceText(text)

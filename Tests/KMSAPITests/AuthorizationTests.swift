@@ -253,4 +253,29 @@ import Testing
     func malformedPolicies(text: String) {
         #expect(throws: KeyError.self) { try KeyPolicy(parsing: text) }
     }
+    @Test("A grant to the account gives a limited session no more than the session's own limits")
+    func accountGrantsAndSessions() async throws {
+        let bench = try await KMSBench()
+        let id = try await bench.key()
+        _ = try await bench.ok(
+            "CreateGrant",
+            "{\"KeyId\":\"\(id)\",\"GranteePrincipal\":\"arn:aws:iam::000000000000:root\",\"Operations\":[\"Encrypt\",\"Decrypt\",\"CreateGrant\",\"RetireGrant\"]}"
+        )
+        let plain = "{\"KeyId\":\"\(id)\",\"Plaintext\":\"eA==\"}"
+        // A job's credentials are such a session: what the account was granted is not for every job.
+        let job = Self.role("coffer-job", actions: ["s3:GetObject"])
+        #expect(try await bench.call("Encrypt", plain, as: job).error == "AccessDeniedException")
+        let regrant =
+            "{\"KeyId\":\"\(id)\",\"GranteePrincipal\":\"arn:aws:iam::000000000000:role/next\",\"Operations\":[\"Decrypt\"]}"
+        #expect(try await bench.call("CreateGrant", regrant, as: job).error == "AccessDeniedException")
+        _ = try await bench.ok("Encrypt", plain, as: Self.role("coffer-job", actions: ["kms:Encrypt"]))
+        _ = try await bench.ok("Encrypt", plain)
+        // Nor may the session end the account's grant.
+        let grants = try await bench.ok("ListGrants", "{\"KeyId\":\"\(id)\"}")
+        let grantID = try #require(grants.list("Grants").first?["GrantId"]?.stringValue)
+        let retire =
+            "{\"KeyId\":\"arn:aws:kms:us-east-1:000000000000:key/\(id)\",\"GrantId\":\"\(grantID)\"}"
+        #expect(try await bench.call("RetireGrant", retire, as: job).error == "AccessDeniedException")
+        _ = try await bench.ok("RetireGrant", retire, as: Self.role("coffer-job", actions: ["kms:RetireGrant"]))
+    }
 }

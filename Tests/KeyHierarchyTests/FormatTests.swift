@@ -89,9 +89,9 @@ import Testing
         #expect(throws: KeyFormatError.self) {
             try SealedEnvelope.open(sealed, under: k, type: .domainKey, name: "backing/x/1")
         }
-        for index in sealed.indices {
+        for bit in 0..<sealed.count * 8 {
             var changed = sealed
-            changed[index] ^= 1 << (index % 8)
+            changed[bit / 8] ^= 1 << (bit % 8)
             #expect(throws: (any Error).self) {
                 try SealedEnvelope.open(changed, under: k, type: .backingKey, name: "backing/x/1")
             }
@@ -102,9 +102,9 @@ import Testing
             )
         }
         #expect(blob.count == 21 + CiphertextBlob.overheadBytes)
-        for index in blob.indices {
+        for bit in 0..<blob.count * 8 {
             var changed = blob
-            changed[index] ^= 1 << (index % 8)
+            changed[bit / 8] ^= 1 << (bit % 8)
             #expect(throws: (any Error).self) { try CiphertextBlob(parsing: changed).open(under: k, context: []) }
         }
     }

@@ -71,9 +71,9 @@ import Testing
         let bench = try Workbench()
         _ = try await KeyHierarchy.create(catalog: bench.catalog, root: bench.location)
         let original = try Data(contentsOf: URL(fileURLWithPath: bench.location.rootFile))
-        for index in stride(from: 0, to: original.count, by: 7) {
+        for index in original.indices {
             var changed = original
-            changed[index] ^= 0x10
+            changed[index] ^= 1 << (index % 8)
             try changed.write(to: URL(fileURLWithPath: bench.location.rootFile))
             try bench.mode(bench.location.rootFile, 0o600)
             do {

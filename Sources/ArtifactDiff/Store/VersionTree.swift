@@ -1,6 +1,7 @@
 import Archives
 public import ArtifactStore
 import Cryptography
+public import KeyHierarchy
 
 /// Stored versions as trees that can be compared.
 public enum VersionTree {
@@ -9,17 +10,20 @@ public enum VersionTree {
     /// A directory is listed on demand, so that equal subtrees are never read. A blob that is a ZIP, or an archive in a
     /// directory named by a trailing `!`, is listed once from its central directory. Anything else is a tree of one file.
     ///
-    /// - Parameter path: a directory, a file, or a place inside an archive (`dist/app.jar!lib`); nil: everything.
+    /// - Parameters:
+    ///   - path: a directory, a file, or a place inside an archive (`dist/app.jar!lib`); nil: everything.
+    ///   - share: what the reader reads through; nil: as the owner.
     /// - Throws: `StoreError`, with `.notFound` where there is no such path.
     public static func open(
-        _ store: ArtifactStore, _ version: Version, path: String? = nil
+        _ store: ArtifactStore, _ version: Version, path: String? = nil, through share: ArtifactShare? = nil
     ) async throws -> any TreeSource {
         let halves = (path ?? "").split(separator: "!", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let outer = trimmed(halves.first ?? "")
         if version.rootKind == .blob {
             let inner = trimmed(halves.last ?? "")
             let bytes = RangeSource(byteCount: version.logicalBytes) { range in
-                try await store.read(version.id, range: range).collect(upTo: Int(range.upperBound - range.lowerBound))
+                try await store.read(version.id, range: range, through: share).collect(
+                    upTo: Int(range.upperBound - range.lowerBound))
             }
             if let archive = try? await ZipReader(bytes) { return try await zip(archive, under: inner) }
             guard inner.isEmpty else {
@@ -27,28 +31,29 @@ public enum VersionTree {
             }
             return StoredFile(
                 name: version.draft.artifact, size: version.logicalBytes, mode: nil, id: version.contentID,
-                stream: { try await store.read(version.id) })
+                stream: { try await store.read(version.id, through: share) })
         }
-        if halves.count == 2 { return try await archive(store, version, outer, under: trimmed(halves[1])) }
+        if halves.count == 2 { return try await archive(store, version, outer, under: trimmed(halves[1]), share) }
         if outer.isEmpty {
-            return StoredDirectory(store: store, version: version.id, root: "", fileCount: version.fileCount)
+            return StoredDirectory(
+                store: store, version: version.id, share: share, root: "", fileCount: version.fileCount)
         }
-        let found = try await store.entries(of: version.id, under: outer, recursive: false)
+        let found = try await store.entries(of: version.id, under: outer, recursive: false, through: share)
         // A directory lists its children; a file or link lists itself.
         guard let entry = found.first, found.count == 1, entry.path == outer else {
-            return StoredDirectory(store: store, version: version.id, root: outer, fileCount: nil)
+            return StoredDirectory(store: store, version: version.id, share: share, root: outer, fileCount: nil)
         }
         return StoredFile(
             name: entry.name, size: entry.size, mode: entry.mode, id: entry.contentID,
-            stream: { try await store.readFile(version.id, path: outer).stream })
+            stream: { try await store.readFile(version.id, path: outer, through: share).stream })
     }
 
     private static func archive(
-        _ store: ArtifactStore, _ version: Version, _ file: String, under inner: String
+        _ store: ArtifactStore, _ version: Version, _ file: String, under inner: String, _ share: ArtifactShare?
     ) async throws -> any TreeSource {
-        let entry = try await store.readFile(version.id, path: file, range: 0..<0).entry
+        let entry = try await store.readFile(version.id, path: file, range: 0..<0, through: share).entry
         let bytes = RangeSource(byteCount: entry.size) { range in
-            try await store.readFile(version.id, path: file, range: range).stream
+            try await store.readFile(version.id, path: file, range: range, through: share).stream
                 .collect(upTo: Int(range.upperBound - range.lowerBound))
         }
         do {
@@ -102,12 +107,14 @@ public enum VersionTree {
 private struct StoredDirectory: TreeSource {
     let store: ArtifactStore
     let version: VersionID
+    let share: ArtifactShare?
     let root: String
     let fileCount: Int?
 
     func children(of directory: [UInt8]) async throws -> [TreeNode] {
         let path = place(directory)
-        let entries = try await store.entries(of: version, under: path.isEmpty ? nil : path, recursive: false)
+        let entries = try await store.entries(
+            of: version, under: path.isEmpty ? nil : path, recursive: false, through: share)
         return entries.map { entry in
             let kind: NodeKind =
                 switch entry.kind {
@@ -122,12 +129,12 @@ private struct StoredDirectory: TreeSource {
     }
 
     func read(_ file: [UInt8]) async throws -> [UInt8] {
-        let (entry, stream) = try await store.readFile(version, path: place(file))
+        let (entry, stream) = try await store.readFile(version, path: place(file), through: share)
         return try await stream.collect(upTo: Int(entry.size))
     }
 
     func digest(of file: [UInt8]) async throws -> SHA256Digest {
-        try await store.readFile(version, path: place(file)).stream.digest()
+        try await store.readFile(version, path: place(file), through: share).stream.digest()
     }
 
     private func place(_ path: [UInt8]) -> String {

@@ -73,7 +73,8 @@ extension ArtifactStore {
             try await step(.condemning)
             if try await condemn(info.number, report.epoch) { report.packsCondemned += 1 }
         }
-        for info in candidates where Self.isWorthCompacting(info, marks) {
+        let scoured = try await scouredPacks()
+        for info in candidates where Self.isWorthCompacting(info, marks, scoured) {
             try await step(.compacting)
             try await compact(info, marks, &report)
         }
@@ -81,9 +82,16 @@ extension ArtifactStore {
         return report
     }
 
-    private static func isWorthCompacting(_ info: PackInfo, _ marks: Marks) -> Bool {
+    /// Packs that hold records of a version which was re-encrypted so that nobody could read them any more.
+    private func scouredPacks() async throws -> Set<UInt32> {
+        try await catalog.read { transaction in
+            Set(try transaction.rows("SELECT pack FROM store_scour").map { UInt32(try $0.int64("pack")) })
+        }
+    }
+
+    private static func isWorthCompacting(_ info: PackInfo, _ marks: Marks, _ scoured: Set<UInt32> = []) -> Bool {
         guard let live = marks.liveBytes[info.number] else { return false }
-        return Double(live) < Double(info.length) * compactionShare
+        return scoured.contains(info.number) || Double(live) < Double(info.length) * compactionShare
     }
 
     private func planned(_ candidates: [PackInfo], _ marks: Marks, _ report: CollectionReport) -> CollectionReport {
@@ -280,6 +288,7 @@ extension ArtifactStore {
             try await step(.unlinked)
             try await catalog.write { transaction in
                 try transaction.execute("DELETE FROM store_damage WHERE pack = ?", Int64(info.number))
+                try transaction.execute("DELETE FROM store_scour WHERE pack = ?", Int64(info.number))
                 _ = try transaction.execute(
                     "DELETE FROM store_packs WHERE number = ? AND state = 3", Int64(info.number))
             }

@@ -1,13 +1,35 @@
 import Cryptography
 
-/// What ingest and reading need of a domain, with the keyed states computed once.
-final class DomainContext: Sendable {
+/// The name of a domain's epoch as it enters the sealing of records. Whoever holds a record's key needs nothing else of the
+/// domain to open it: readers do without its secrets.
+struct RecordDomain: Sendable {
     let id: [UInt8]
     let epoch: UInt32
     /// Length-prefixed domain and epoch, as they enter every derivation of a record.
     let recordFields: [UInt8]
     /// Domain and epoch, as they end the additional data of a record.
     let additionalTail: [UInt8]
+
+    init(id: [UInt8], epoch: UInt32) {
+        self.id = id
+        self.epoch = epoch
+        var fields: [UInt8] = []
+        fields.appendBig(UInt32(id.count))
+        fields += id
+        fields.appendBig(UInt32(4))
+        fields.appendBig(epoch)
+        recordFields = fields
+        var tail = id
+        tail.appendBig(epoch)
+        additionalTail = tail
+    }
+}
+
+/// What ingest needs of a domain, with the keyed states computed once.
+final class DomainContext: Sendable {
+    let id: [UInt8]
+    let epoch: UInt32
+    let records: RecordDomain
     private let idMAC: HMACSHA256
     private let keyMAC: HMACSHA256
     let cutKey: SecretBytes
@@ -18,15 +40,7 @@ final class DomainContext: Sendable {
         idMAC = HMACSHA256(key: domain.idKey)
         keyMAC = HMACSHA256(key: domain.chunkKey)
         cutKey = domain.cutKey
-        var fields: [UInt8] = []
-        fields.appendBig(UInt32(domain.id.count))
-        fields += domain.id
-        fields.appendBig(UInt32(4))
-        fields.appendBig(domain.epoch)
-        recordFields = fields
-        var tail = domain.id
-        tail.appendBig(domain.epoch)
-        additionalTail = tail
+        records = RecordDomain(id: domain.id, epoch: domain.epoch)
     }
 
     /// What a record is named by: its own plaintext, or, for the list of a file's chunks, the file.

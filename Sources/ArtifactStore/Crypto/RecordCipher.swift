@@ -68,7 +68,7 @@ enum RecordCipher {
 
     /// Compresses and encrypts `plaintext` and lends the record to `body`.
     static func seal<R>(
-        _ plaintext: UnsafeRawBufferPointer, key: RecordKey, id: RecordID, domain: DomainContext, compress: Bool,
+        _ plaintext: UnsafeRawBufferPointer, key: RecordKey, id: RecordID, domain: RecordDomain, compress: Bool,
         worker: Worker, _ body: (Sealed) throws -> R
     ) throws -> R {
         let bound = headerBytes + padded(frameHeaderBytes + plaintext.count) + AES256GCM.tagBytes
@@ -81,7 +81,7 @@ enum RecordCipher {
     }
 
     private static func seal<R>(
-        _ plaintext: UnsafeRawBufferPointer, _ key: RecordKey, _ id: RecordID, _ domain: DomainContext,
+        _ plaintext: UnsafeRawBufferPointer, _ key: RecordKey, _ id: RecordID, _ domain: RecordDomain,
         _ compress: Bool,
         _ worker: Worker, in room: UnsafeMutableRawBufferPointer, _ body: (Sealed) throws -> R
     ) throws -> R {
@@ -131,7 +131,7 @@ enum RecordCipher {
 
     /// Checks commitment and tag of `record`, decrypting it in place, and lends the frame to `body`.
     static func open<R>(
-        _ record: UnsafeMutableRawBufferPointer, key: RecordKey, id: RecordID, domain: DomainContext, worker: Worker,
+        _ record: UnsafeMutableRawBufferPointer, key: RecordKey, id: RecordID, domain: RecordDomain, worker: Worker,
         _ body: (Frame) throws -> R
     ) throws -> R {
         guard record.count >= overhead,
@@ -166,7 +166,7 @@ enum RecordCipher {
     }
 
     private static func withMaterial(
-        _ key: RecordKey, _ id: RecordID, _ domain: DomainContext,
+        _ key: RecordKey, _ id: RecordID, _ domain: RecordDomain,
         _ body: (_ key: UnsafeRawBufferPointer, _ commitment: UnsafeRawBufferPointer) throws -> Void
     ) throws {
         try withUnsafeTemporaryAllocation(byteCount: 192, alignment: 8) { room in
@@ -192,7 +192,7 @@ enum RecordCipher {
     }
 
     private static func withAdditionalData(
-        _ record: UnsafeRawBufferPointer, _ id: RecordID, _ domain: DomainContext,
+        _ record: UnsafeRawBufferPointer, _ id: RecordID, _ domain: RecordDomain,
         _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         let tail = domain.additionalTail

@@ -65,7 +65,7 @@ extension IngestSession {
         var record = try held(id)?.record ?? packs.readRecord(id, location)
         return try workers.with { worker in
             try record.withUnsafeMutableBytes { bytes in
-                try RecordCipher.open(bytes, key: key, id: id, domain: domain, worker: worker) { frame in
+                try RecordCipher.open(bytes, key: key, id: id, domain: domain.records, worker: worker) { frame in
                     try frame.plaintext(worker)
                 }
             }

@@ -114,7 +114,7 @@ final class IngestSession: Sendable {
     ) throws {
         try workers.with { worker in
             try RecordCipher.seal(
-                bytes, key: ref.key, id: ref.id, domain: domain, compress: compress, worker: worker
+                bytes, key: ref.key, id: ref.id, domain: domain.records, compress: compress, worker: worker
             ) { sealed in
                 let spill = state.withLock { state -> [JournalRecord]? in
                     state.newStoredBytes += Int64(sealed.record.count)

@@ -21,6 +21,9 @@ public struct DataKeyBinding: Sendable, Hashable {
         self.artifact = artifact
     }
 
+    /// The binding of a version.
+    public init(_ version: Version) { self.init(version.id, version.draft) }
+
     init(_ version: VersionID, _ draft: VersionDraft) {
         self.init(version: version, scope: draft.scope, repository: draft.repository, artifact: draft.artifact)
         ownContext = draft.encryptionContext

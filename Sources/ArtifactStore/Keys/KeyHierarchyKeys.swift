@@ -7,10 +7,22 @@ public import KeyHierarchy
 /// `GenerateDataKey` and `Decrypt`, so that key state, policy and rotation apply.
 struct KeyHierarchyKeys: StoreKeys {
     let hierarchy: KeyHierarchy
+    /// Asked before a key of another account protects an account's content; nil: none may.
+    var admits: (@Sendable (KMSKeyReference, AccountRegion) async throws -> Void)?
 
     func resolve(_ keyID: String?, in scope: AccountRegion) async throws -> StoreKeyReference {
         try await Self.translating {
+            if let keyID, keyID.contains(":alias/aws/"), !keyID.contains(":\(scope.account):") {
+                // Asking must not make a managed key in somebody else's account.
+                throw KeyError(.accessDenied, "\(keyID) serves only the account it belongs to")
+            }
             let key = try await hierarchy.resolveKey(keyID, in: scope)
+            if key.scope.account != scope.account {
+                guard let admits else {
+                    throw KeyError(.accessDenied, "\(key.keyARN) is a key of another account than \(scope.account)")
+                }
+                try await admits(key, scope)
+            }
             return StoreKeyReference(id: key.keyID, arn: key.keyARN)
         }
     }
@@ -33,6 +45,15 @@ struct KeyHierarchyKeys: StoreKeys {
             return try await hierarchy.openEnvelope(
                 wrapped, of: binding.artifactID, context: binding.context
             ).key
+        }
+    }
+
+    /// Unwraps a data key for the recipient that has an encryption context of its own.
+    func openDataKey(
+        _ wrapped: [UInt8], of binding: DataKeyBinding, context: [String: String]
+    ) async throws -> SecretBytes {
+        try await Self.opening(binding) {
+            try await hierarchy.openEnvelope(wrapped, of: binding.artifactID, context: context).key
         }
     }
 
@@ -126,7 +147,7 @@ struct KeyHierarchyKeys: StoreKeys {
     }
 
     /// The key's owner is in its ARN: `arn:PARTITION:kms:REGION:ACCOUNT:key/ID`.
-    private static func reference(_ key: StoreKeyReference) throws -> KMSKeyReference {
+    static func reference(_ key: StoreKeyReference) throws -> KMSKeyReference {
         let parts = key.arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 6 else { throw StoreError.invalid("\(key.arn) is not the ARN of a key") }
         return KMSKeyReference(scope: AccountRegion(account: parts[4], region: parts[3]), keyID: key.id)
@@ -157,12 +178,15 @@ struct KeyHierarchyKeys: StoreKeys {
 
 extension ArtifactStore {
     /// Opens the store over a key hierarchy; see the designated initialiser.
+    ///
+    /// - Parameter admits: throws unless an account may put its content under a key of another account; nil: none may.
     public convenience init(
         configuration: StoreConfiguration, catalog: Catalog, keys: KeyHierarchy, backend: (any BlobBackend)? = nil,
-        now: @escaping @Sendable () -> Date = { Date() }
+        now: @escaping @Sendable () -> Date = { Date() },
+        admits: (@Sendable (KMSKeyReference, AccountRegion) async throws -> Void)? = nil
     ) async throws {
         try await self.init(
-            configuration: configuration, catalog: catalog, keys: KeyHierarchyKeys(hierarchy: keys), backend: backend,
-            now: now)
+            configuration: configuration, catalog: catalog, keys: KeyHierarchyKeys(hierarchy: keys, admits: admits),
+            backend: backend, now: now)
     }
 }

@@ -1,6 +1,7 @@
 import Archives
 import Catalog
 import Cryptography
+import KeyHierarchy
 
 /// A file's content as random access, for reading archives in place.
 struct ContentSource: RandomAccess {
@@ -33,16 +34,24 @@ struct OpenVersion: Sendable {
 
 extension ArtifactStore {
     /// Unwraps a version's data key and opens its manifest.
-    func open(_ id: VersionID) async throws -> OpenVersion {
+    ///
+    /// - Parameter share: what the reader reads through; nil: the owner's own key.
+    func open(_ id: VersionID, through share: ArtifactShare? = nil) async throws -> OpenVersion {
         let lease = leases.begin(expires: nil)
-        return try await open(try await row(id), lease)
+        return try await open(try await row(id), lease, through: share)
     }
 
-    func open(_ row: Row, _ lease: Lease) async throws -> OpenVersion {
+    func open(_ row: Row, _ lease: Lease, through share: ArtifactShare? = nil) async throws -> OpenVersion {
         let draft = try VersionRow.draft(row)
         let id = try VersionRow.id(row)
-        let dataKey = try await keys.openDataKey(try row.bytes("data_key"), of: DataKeyBinding(id, draft))
-        let domain = try await domain(id: try row.bytes("domain_id"), epoch: UInt32(try row.int64("domain_epoch")))
+        let (wrapped, binding) = (try row.bytes("data_key"), DataKeyBinding(id, draft))
+        let dataKey =
+            if let share {
+                try await self.dataKey(wrapped, of: binding, under: try row.string("key_arn"), through: share)
+            } else {
+                try await keys.openDataKey(wrapped, of: binding)
+            }
+        let domain = RecordDomain(id: try row.bytes("domain_id"), epoch: UInt32(try row.int64("domain_epoch")))
         let subject = "\(draft.repository)/\(draft.artifact)@\(try row.int64("number"))"
         let context = ReadContext(reader: reader, pool: pool, domain: domain, session: nil, subject: subject)
         let sealed = try row.bytes("root")

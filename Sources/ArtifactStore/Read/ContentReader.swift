@@ -4,7 +4,7 @@ import Synchronization
 struct ReadContext: Sendable {
     let reader: RecordReader
     let pool: WorkPool
-    let domain: DomainContext
+    let domain: RecordDomain
     /// Set while an ingest reads what it has not published yet.
     var session: IngestSession?
     /// Said in front of integrity errors: which version and path.

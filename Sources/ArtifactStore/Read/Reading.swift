@@ -1,6 +1,7 @@
 import Archives
 import Catalog
 import Cryptography
+public import KeyHierarchy
 
 /// A version as one ZIP object.
 public struct ZipPresentation: Sendable {
@@ -41,8 +42,11 @@ extension ArtifactStore {
     ///   - path: list below this directory, or only this file; nil: from the root. `dist/app.jar!` lists inside a file of a
     ///     directory that is a ZIP.
     ///   - recursive: everything below, not only the next level.
-    public func entries(of id: VersionID, under path: String? = nil, recursive: Bool = true) async throws -> [Entry] {
-        let version = try await open(id)
+    ///   - share: what the reader reads through; nil: as the owner.
+    public func entries(
+        of id: VersionID, under path: String? = nil, recursive: Bool = true, through share: ArtifactShare? = nil
+    ) async throws -> [Entry] {
+        let version = try await open(id, through: share)
         switch try await target(path ?? "", in: version) {
         case .directory(let directory):
             let prefix = OpenVersion.names(path ?? "").joined(separator: [0x2F])
@@ -115,9 +119,13 @@ extension ArtifactStore {
 
     /// A blob's bytes; of a directory its ZIP.
     ///
-    /// - Parameter range: nil: all.
-    public func read(_ id: VersionID, range: Range<Int64>? = nil) async throws -> ByteStream {
-        let version = try await open(id)
+    /// - Parameters:
+    ///   - range: nil: all.
+    ///   - share: what the reader reads through; nil: as the owner.
+    public func read(
+        _ id: VersionID, range: Range<Int64>? = nil, through share: ArtifactShare? = nil
+    ) async throws -> ByteStream {
+        let version = try await open(id, through: share)
         guard case .blob(let content) = version.root.content else {
             return try await zip(version, try await row(id)).stream(range: range)
         }
@@ -128,9 +136,9 @@ extension ArtifactStore {
     ///
     /// - Throws: `StoreError` with `.notFound` when there is no such file; `.invalid` when it is a directory.
     public func readFile(
-        _ id: VersionID, path: String, range: Range<Int64>? = nil
+        _ id: VersionID, path: String, range: Range<Int64>? = nil, through share: ArtifactShare? = nil
     ) async throws -> (entry: Entry, stream: ByteStream) {
-        let version = try await open(id)
+        let version = try await open(id, through: share)
         switch try await target(path, in: version) {
         case .directory, .memberDirectory:
             throw StoreError.invalid("\(version.context.subject): \(path) is a directory")
@@ -156,10 +164,10 @@ extension ArtifactStore {
     }
 
     /// The version as a ZIP: of a directory one made by splicing stored fragments, of a blob its own bytes.
-    public func zip(_ id: VersionID) async throws -> ZipPresentation {
+    public func zip(_ id: VersionID, through share: ArtifactShare? = nil) async throws -> ZipPresentation {
         let lease = leases.begin(expires: nil)
         let row = try await row(id)
-        return try await zip(try await open(row, lease), row)
+        return try await zip(try await open(row, lease, through: share), row)
     }
 
     private func zip(_ version: OpenVersion, _ row: Row) async throws -> ZipPresentation {

@@ -15,7 +15,7 @@ final class RecordReader: Sendable {
     }
 
     /// The plaintext of a record: authenticated, inflated to its declared length, and equal to its digest.
-    func plaintext(_ ref: Ref, _ domain: DomainContext, session: IngestSession? = nil) throws -> [UInt8] {
+    func plaintext(_ ref: Ref, _ domain: RecordDomain, session: IngestSession? = nil) throws -> [UInt8] {
         try read(ref, domain, session) { frame, worker in
             let bytes = try frame.plaintext(worker)
             guard bytes.count == ref.count, SHA256.digest(bytes) == ref.digest else {
@@ -26,7 +26,7 @@ final class RecordReader: Sendable {
     }
 
     /// A tree or node, through the cache.
-    func object(_ ref: Ref, _ domain: DomainContext, session: IngestSession? = nil) throws -> [UInt8] {
+    func object(_ ref: Ref, _ domain: RecordDomain, session: IngestSession? = nil) throws -> [UInt8] {
         if let found = cache.withLock({ $0[ref] }) { return found }
         let bytes = try plaintext(ref, domain, session: session)
         cache.withLock { $0.add(ref, bytes) }
@@ -34,7 +34,7 @@ final class RecordReader: Sendable {
     }
 
     /// The encoded payload of a chunk: authenticated, not inflated.
-    func payload(_ ref: Ref, _ domain: DomainContext) throws -> (codec: RecordCodec, bytes: [UInt8]) {
+    func payload(_ ref: Ref, _ domain: RecordDomain) throws -> (codec: RecordCodec, bytes: [UInt8]) {
         try read(ref, domain, nil) { frame, _ in
             guard frame.plainBytes == ref.count else { throw FormatError("its length is not what its name says") }
             return (frame.codec, Array(frame.payload))
@@ -49,7 +49,7 @@ final class RecordReader: Sendable {
     }
 
     private func read<R>(
-        _ ref: Ref, _ domain: DomainContext, _ session: IngestSession?,
+        _ ref: Ref, _ domain: RecordDomain, _ session: IngestSession?,
         _ body: (RecordCipher.Frame, Worker) throws -> R
     ) throws -> R {
         if let held = session?.held(ref.id) { return try open(held.record, ref, domain, body) }
@@ -72,7 +72,7 @@ final class RecordReader: Sendable {
     }
 
     private func open<R>(
-        _ record: [UInt8], _ ref: Ref, _ domain: DomainContext, _ body: (RecordCipher.Frame, Worker) throws -> R
+        _ record: [UInt8], _ ref: Ref, _ domain: RecordDomain, _ body: (RecordCipher.Frame, Worker) throws -> R
     ) throws -> R {
         var record = record
         return try workers.with { worker in

@@ -30,7 +30,7 @@ extension ArtifactStore {
         // Without the cache of trees: what counts is what was stored.
         let stored = ReadContext(
             reader: RecordReader(packs: packs, workers: workers, cacheBytes: 4 << 20), pool: pool,
-            domain: session.domain, session: session, subject: version.context.subject)
+            domain: session.domain.records, session: session, subject: version.context.subject)
         try await pool.run {
             try stored.guarding {
                 try ReencryptionCheck(new: stored, control: control, verified: verified).run(

@@ -52,7 +52,7 @@ extension ArtifactStore {
         try await catalog.write { [pinRecords] in try Self.set(pin, pinRecords, $0) }
     }
 
-    private static func set(_ pin: Pin, _ records: PinRecords, _ transaction: Transaction) throws {
+    static func set(_ pin: Pin, _ records: PinRecords, _ transaction: Transaction) throws {
         let row = try transaction.row(
             "SELECT account, region, repository, artifact FROM store_versions WHERE id = ? AND deleted_at IS NULL",
             pin.version.rawValue)
@@ -84,6 +84,9 @@ extension ArtifactStore {
             guard let row else { return false }
             if try row.string("kind") == Pin.Kind.hold.rawValue, !liftingHold {
                 throw StoreError(.retained, "\(name) is a hold on version \(id); lift it as such")
+            }
+            if try row.string("kind") == Pin.Kind.use.rawValue, name.hasPrefix("share/") {
+                throw StoreError(.retained, "version \(id) is shared; revoke \(name) and the pin goes with it")
             }
             return try pinRecords.remove(id, name, at: time, transaction)
         }

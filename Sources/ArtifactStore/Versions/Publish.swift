@@ -149,7 +149,7 @@ extension ArtifactStore {
     func presentation(_ staged: StagedContent) async throws -> PreparedZip {
         let session = staged.ingest.session
         let context = ReadContext(
-            reader: reader, pool: pool, domain: session.domain, session: session, subject: "the content")
+            reader: reader, pool: pool, domain: session.domain.records, session: session, subject: "the content")
         switch staged.root.content {
         case .blob(let content):
             return PreparedZip(byteCount: content.byteCount, etag: etag(content.digest, number: 1), shape: [])

@@ -11,9 +11,9 @@ extension ArtifactStore {
         let changed = try transaction.execute(
             """
             UPDATE store_versions SET deleted_at = ? WHERE id = ? AND deleted_at IS NULL
-                AND NOT EXISTS (SELECT 1 FROM store_pins WHERE version = ?)
+                AND NOT EXISTS (SELECT 1 FROM store_pins WHERE version = ? AND (expires_at IS NULL OR expires_at > ?))
             """,
-            time.milliseconds, id.rawValue, id.rawValue)
+            time.milliseconds, id.rawValue, id.rawValue, time.milliseconds)
         guard changed == 1 else { return false }
         try transaction.execute("DELETE FROM store_tags WHERE version = ?", id.rawValue)
         return true

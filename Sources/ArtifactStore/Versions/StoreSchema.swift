@@ -140,5 +140,11 @@ public enum StoreSchema {
                 "ALTER TABLE store_pins ADD COLUMN log_sequence BIGINT",
                 "ALTER TABLE store_pins ADD COLUMN mac BLOB",
             ]),
+        Migration(
+            "store-006-scouring",
+            [
+                // Packs that the next collection rewrites however little of them is dead: their dead records must go.
+                "CREATE TABLE store_scour (pack BIGINT PRIMARY KEY)"
+            ]),
     ]
 }

@@ -35,19 +35,18 @@ enum ArtifactRoutes {
     }
 
     @Sendable static func show(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("GetArtifact", try request.require("ref"))
-        return try .json(try await request.item(try await request.reference().version))
+        return try .json(try await request.item(try await request.target()))
     }
 
     @Sendable static func entries(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("GetArtifact", try request.require("ref"))
-        let (text, version) = try await request.reference()
+        let target = try await request.target()
         let isDeep = request.isSet("recursive")
-        if let inner = text.inner {
-            let archive = try await InnerArchive.open(request.services.store, version.id, text.path ?? "")
+        if let inner = target.text.inner {
+            let archive = try await InnerArchive.open(request.services.store, target)
             return try .json(archive.entries(under: inner, recursive: isDeep))
         }
-        let found = try await request.services.store.entries(of: version.id, under: text.path, recursive: isDeep)
+        let found = try await request.services.store.entries(
+            of: target.version.id, under: target.text.path, recursive: isDeep, through: target.share)
         return try .json(
             found.map { entry in
                 EntryItem(
@@ -58,29 +57,28 @@ enum ArtifactRoutes {
 
     /// One file; without a path, the bytes of a version that is one run of bytes.
     @Sendable static func content(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("GetArtifact", try request.require("ref"))
-        let (text, version) = try await request.reference()
-        let store = request.services.store
-        if let inner = text.inner {
-            let archive = try await InnerArchive.open(store, version.id, text.path ?? "")
+        let target = try await request.target()
+        let (version, store) = (target.version, request.services.store)
+        if let inner = target.text.inner {
+            let archive = try await InnerArchive.open(store, target)
             let (size, bytes) = try archive.content(of: inner)
             return bytesResponse(length: size, bytes)
         }
-        guard let path = text.path else {
+        guard let path = target.text.path else {
             guard version.rootKind == .blob else {
                 throw NativeError(
                     400, "IsDirectory", "\(try request.require("ref")) is a directory; name a file in it after a colon")
             }
-            let stream = try await store.read(version.id)
+            let stream = try await store.read(version.id, through: target.share)
             return bytesResponse(length: stream.byteCount, stream)
         }
-        let (entry, stream) = try await store.readFile(version.id, path: path)
+        let (entry, stream) = try await store.readFile(version.id, path: path, through: target.share)
         return bytesResponse(length: entry.size, stream)
     }
 
     @Sendable static func zip(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("GetArtifact", try request.require("ref"))
-        let presentation = try await request.services.store.zip(try await request.reference().version.id)
+        let target = try await request.target()
+        let presentation = try await request.services.store.zip(target.version.id, through: target.share)
         return bytesResponse(length: presentation.byteCount, try presentation.stream())
     }
 

@@ -9,8 +9,6 @@ enum DiffRoutes {
 
     @Sendable static func diff(_ request: NativeRequest) async throws -> ServiceResponse {
         let (a, b) = (try request.require("a"), try request.require("b"))
-        try request.authorise("GetArtifact", a)
-        try request.authorise("GetArtifact", b)
         let word = request.value("detail") ?? DiffOptions.Detail.classes.rawValue
         guard let detail = DiffOptions.Detail(rawValue: word) else {
             throw NativeError(400, "InvalidParameter", "`detail` is one of names, classes, lines and patch")
@@ -24,9 +22,9 @@ enum DiffRoutes {
     }
 
     private static func tree(_ parameter: String, _ request: NativeRequest) async throws -> any TreeSource {
-        let (text, version) = try await request.reference(parameter)
-        var path = text.path
-        if let inner = text.inner { path = (path ?? "") + "!" + inner }
-        return try await VersionTree.open(request.services.store, version, path: path)
+        let target = try await request.target(parameter)
+        var path = target.text.path
+        if let inner = target.text.inner { path = (path ?? "") + "!" + inner }
+        return try await VersionTree.open(request.services.store, target.version, path: path, through: target.share)
     }
 }

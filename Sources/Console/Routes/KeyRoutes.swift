@@ -10,12 +10,12 @@ enum KeyRoutes {
     ]
 
     @Sendable static func list(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("ListKeyLayers")
+        try await request.authoriseOperator("ListKeyLayers")
         return try .json(try await request.services.keys.layers().map(KeyLayerAnswer.init))
     }
 
     @Sendable static func rotate(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("RotateKeyLayer")
+        try await request.authoriseOperator("RotateKeyLayer")
         let keys = request.services.keys
         switch try layer(request) {
         case .keyring:
@@ -42,7 +42,7 @@ enum KeyRoutes {
     }
 
     @Sendable static func destroy(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("DestroyKeyLayer")
+        try await request.authoriseOperator("DestroyKeyLayer")
         guard let version = UInt32(try request.require("version")) else {
             throw NativeError(400, "InvalidParameter", "`version` is a number")
         }
@@ -60,7 +60,7 @@ enum KeyRoutes {
 
     /// Destroys epochs of dedup domains that nothing needs.
     @Sendable static func retire(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("DestroyKeyLayer")
+        try await request.authoriseOperator("DestroyKeyLayer")
         let report = try await request.services.store.retireDomainEpochs(immediately: request.isSet("now"))
         return try .json(
             Done(

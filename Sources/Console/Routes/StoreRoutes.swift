@@ -10,12 +10,12 @@ enum StoreRoutes {
     ]
 
     @Sendable static func stats(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("GetStoreStatistics")
+        try await request.authoriseOperator("GetStoreStatistics")
         return try .json(Figures(try await request.services.store.statistics()))
     }
 
     @Sendable static func collect(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("CollectGarbage")
+        try await request.authoriseOperator("CollectGarbage")
         let store = request.services.store
         let isPlan = request.isSet("plan")
         let retired = isPlan ? try await store.plannedRetention() : try await store.applyRetention()
@@ -23,7 +23,7 @@ enum StoreRoutes {
     }
 
     @Sendable static func scrub(_ request: NativeRequest) async throws -> ServiceResponse {
-        try request.authorise("ScrubStore")
+        try await request.authoriseOperator("ScrubStore")
         let word = request.value("level") ?? ScrubLevel.allCases.last?.rawValue ?? ""
         guard let level = ScrubLevel(rawValue: word) else {
             let known = ScrubLevel.allCases.map(\.rawValue).joined(separator: ", ")

@@ -52,7 +52,7 @@ enum VerifyRoutes {
 
     private static func selection(_ request: NativeRequest) async throws -> VerificationSelection {
         guard let reference = request.value("ref") else {
-            try request.authorise("VerifyStore")
+            try await request.authoriseOperator("VerifyStore")
             return .everything
         }
         try request.authorise("GetArtifact", reference)

@@ -12,8 +12,21 @@ package struct ReferenceText: Sendable, Hashable {
     /// A path in the archive that `path` names; empty for the archive's top.
     package let inner: String?
 
+    /// The share through which the version is read, for `share:ID[:PATH[!INNER]]`.
+    package let share: String?
+
     /// Reads a reference; the error says what it lacks.
     package init(_ text: String) throws(ReferenceError) {
+        if text.hasPrefix("share:") {
+            let rest = text.dropFirst("share:".count)
+            let colon = rest.firstIndex(of: ":")
+            let id = String(colon.map { rest[..<$0] } ?? rest)
+            guard !id.isEmpty else { throw ReferenceError("\(text) names no share: write share:ID[:PATH]") }
+            (repository, artifact, which, share) = ("", nil, id, id)
+            (path, inner) = try ReferenceText.place(colon.map { rest[rest.index(after: $0)...] } ?? "", of: text)
+            return
+        }
+        share = nil
         guard let at = text.firstIndex(of: "@") else {
             throw ReferenceError("\(text) names no version: write PIPELINE[/ARTIFACT]@WHICH, such as web/app@latest")
         }
@@ -31,14 +44,18 @@ package struct ReferenceText: Sendable, Hashable {
         guard !which.isEmpty, !isDigest || ReferenceText.isDigits(which.dropFirst("sha256:".count)) else {
             throw ReferenceError("\(text): after @ comes a number, latest, an id, a stage, a tag or sha256:DIGITS")
         }
-        let place = colon.map { rest[rest.index(after: $0)...] } ?? ""
+        (path, inner) = try ReferenceText.place(colon.map { rest[rest.index(after: $0)...] } ?? "", of: text)
+    }
+
+    /// A path and, after `!`, a path in the archive that it names.
+    private static func place(_ place: Substring, of text: String) throws(ReferenceError) -> (String?, String?) {
         let mark = place.firstIndex(of: "!")
-        let outer = ReferenceText.trimmed(mark.map { place[..<$0] } ?? place)
-        path = outer.isEmpty ? nil : outer
-        inner = mark.map { ReferenceText.trimmed(place[place.index(after: $0)...]) }
-        guard inner == nil || path != nil else {
+        let outer = trimmed(mark.map { place[..<$0] } ?? place)
+        let inner = mark.map { trimmed(place[place.index(after: $0)...]) }
+        guard inner == nil || !outer.isEmpty else {
             throw ReferenceError("\(text): before ! comes the path of an archive")
         }
+        return (outer.isEmpty ? nil : outer, inner)
     }
 
     private static func isDigits(_ text: Substring) -> Bool {

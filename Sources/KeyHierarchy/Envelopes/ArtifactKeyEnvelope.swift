@@ -104,7 +104,7 @@ public struct ArtifactKeyEnvelope: Sendable, Equatable {
     }
 
     /// Checks that the bytes this value was read from were written by somebody who held the data key.
-    func verify(_ bytes: [UInt8], _ dataKey: SecretBytes) throws(KeyFormatError) {
+    package func verify(_ bytes: [UInt8], _ dataKey: SecretBytes) throws(KeyFormatError) {
         guard constantTimeEqual(code(dataKey, over: Array(bytes.dropLast(32))), Array(bytes.suffix(32))) else {
             throw KeyFormatError("CFKE", "its recipients were altered")
         }

@@ -82,6 +82,21 @@ extension KeyHierarchy {
         return envelope.encode(opened.key)
     }
 
+    /// Revokes at the first depth: drops the recipients with a context. The same bytes when there are none.
+    ///
+    /// Opens the envelope with whichever of its keys can be used, its owner's or a recipient's.
+    public func removeRecipients(from bytes: [UInt8], context: [String: String]) async throws -> [UInt8] {
+        var envelope = try ArtifactKeyEnvelope(parsing: bytes)
+        let kept = envelope.recipients.filter { $0.context != context }
+        if kept.count == envelope.recipients.count { return bytes }
+        guard !kept.isEmpty else {
+            throw KeyError(.validation, "The last recipient cannot be removed; delete the artifact instead.")
+        }
+        let opened = try await openEnvelope(bytes)
+        envelope.recipients = kept
+        return envelope.encode(opened.key)
+    }
+
     /// Revokes at the first depth: drops a recipient, so that no later read can use its key.
     public func removeRecipient(from bytes: [UInt8], keyARN: String) async throws -> [UInt8] {
         let opened = try await openEnvelope(bytes)
@@ -112,23 +127,31 @@ extension KeyHierarchy {
     }
 
     /// Revokes at the second depth: a new data key for the same recipients. The caller seals the manifest anew under it.
-    public func rekeyEnvelope(_ bytes: [UInt8]) async throws -> (
-        old: ArtifactDataKey, new: ArtifactDataKey, envelope: [UInt8]
-    ) {
+    ///
+    /// Recipients whose time is over are left out. Those whose key cannot be used are left out too and named in `dropped`,
+    /// unless `owner` is their context: without the owner's key nothing is re-keyed.
+    public func rekeyEnvelope(_ bytes: [UInt8], owner: [String: String]? = nil) async throws -> RekeyedEnvelope {
         let old = try await openEnvelope(bytes)
         let before = try ArtifactKeyEnvelope(parsing: bytes)
         let secret = SecretBytes.random(count: 32)
         var envelope = ArtifactKeyEnvelope(artifactID: before.artifactID, generation: before.generation + 1)
+        var dropped: [[String: String]] = []
+        let time = now()
         for recipient in before.recipients {
-            let key = try await referencedKey(recipient.keyARN)
-            envelope.recipients.append(
-                ArtifactKeyEnvelope.Recipient(
-                    keyARN: recipient.keyARN, context: recipient.context,
-                    blob: try await encrypt(secret, under: key, context: recipient.context), created: recipient.created,
-                    notAfter: recipient.notAfter, grantID: recipient.grantID))
+            if let end = recipient.notAfter, end <= time { continue }
+            do {
+                let key = try await referencedKey(recipient.keyARN)
+                envelope.recipients.append(
+                    ArtifactKeyEnvelope.Recipient(
+                        keyARN: recipient.keyARN, context: recipient.context,
+                        blob: try await encrypt(secret, under: key, context: recipient.context),
+                        created: recipient.created, notAfter: recipient.notAfter, grantID: recipient.grantID))
+            } catch let error as KeyError where error.code != .sealed && owner != nil && recipient.context != owner {
+                dropped.append(recipient.context)
+            }
         }
         let new = ArtifactDataKey(key: secret, generation: envelope.generation, keyARN: old.keyARN)
-        return (old, new, envelope.encode(secret))
+        return RekeyedEnvelope(old: old, new: new, envelope: envelope.encode(secret), dropped: dropped)
     }
 
     private func wrap(
@@ -148,4 +171,16 @@ extension KeyHierarchy {
         }
         return try await key(identifier.scope, keyID)
     }
+}
+
+/// An envelope under a new data key.
+public struct RekeyedEnvelope: Sendable {
+    /// What it was before.
+    public let old: ArtifactDataKey
+    /// What it is now.
+    public let new: ArtifactDataKey
+    /// The new envelope.
+    public let envelope: [UInt8]
+    /// The contexts of recipients that could not be taken along.
+    public let dropped: [[String: String]]
 }

@@ -38,11 +38,7 @@ struct KMSOperations: Sendable {
         } catch let error as KeyError
             where error.code == .notFound && identifier.scope.account != call.principal.account
         {
-            throw KeyError(
-                .accessDenied,
-                "User: \(call.principal.arn) is not authorized to perform the operation on resource: \(id) because the "
-                    + "resource does not exist in this Region, no resource-based policies allow access, or a "
-                    + "resource-based policy explicitly denies access")
+            throw KMSAuthorizer.foreignRefusal(call.principal)
         }
     }
 

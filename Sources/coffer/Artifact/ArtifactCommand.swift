@@ -6,7 +6,8 @@ struct ArtifactCommand: AsyncParsableCommand {
         commandName: "artifact", abstract: "Artifacts: list, look inside, fetch, put, tag and delete.",
         discussion: """
             A version is written PIPELINE[/ARTIFACT]@WHICH[:PATH[!INNER]]. WHICH is an execution number (413, attempt \
-            413.2), latest, an execution id, the name of a stage ("what runs there"), a tag, or sha256:….
+            413.2), latest, an execution id, the name of a stage ("what runs there"), a tag, or sha256:…. A version that somebody shared \
+            is written share:ID[:PATH[!INNER]].
             """,
         subcommands: [
             ArtifactList.self, ArtifactLs.self, ArtifactCat.self, ArtifactGet.self, ArtifactPut.self, ArtifactTag.self,

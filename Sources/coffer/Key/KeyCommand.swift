@@ -11,7 +11,9 @@ struct KeyCommand: AsyncParsableCommand {
             rotate with `aws kms rotate-key-on-demand`; none of this re-encrypts stored content, which `coffer store \
             reencrypt` does.
             """,
-        subcommands: [KeyStatus.self, KeyRotate.self, KeyRewrap.self, KeyDestroy.self, KeyRetire.self])
+        subcommands: [
+            KeyStatus.self, KeyRotate.self, KeyRewrap.self, KeyDestroy.self, KeyRetire.self, KeyDeletionPreview.self,
+        ])
 }
 
 /// The layers that have versions of their own to rotate.

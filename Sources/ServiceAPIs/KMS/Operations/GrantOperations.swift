@@ -138,8 +138,9 @@ extension KMSOperations {
         }
         guard let grant else { throw KeyError(.notFound, "Grant is not found.") }
         let mayRetire =
-            Self.isPrincipal(grant.retiringPrincipal, call)
-            || (Self.isPrincipal(grant.granteePrincipal, call) && grant.operations.contains("RetireGrant"))
+            Self.isPrincipal(grant.retiringPrincipal, call, grant.keyARN)
+            || (Self.isPrincipal(grant.granteePrincipal, call, grant.keyARN)
+                && grant.operations.contains("RetireGrant"))
             || (grant.issuingAccount.contains("::\(call.principal.account):") && call.principal.grant == nil)
         guard mayRetire else {
             throw KeyError(
@@ -151,10 +152,14 @@ extension KMSOperations {
         try await keys.deleteGrant(grant.scope, grantID: grant.grantID)
     }
 
-    private static func isPrincipal(_ arn: String?, _ call: KMSCall) -> Bool {
+    private static func isPrincipal(_ arn: String?, _ call: KMSCall, _ keyARN: String) -> Bool {
         guard let arn else { return false }
-        return arn == call.principal.arn || KMSAuthorizer.names(arn, call.principal)
-            || (arn.hasSuffix(":root") && arn.contains("::\(call.principal.account):"))
+        if (arn == call.principal.arn && !arn.hasSuffix(":root")) || KMSAuthorizer.names(arn, call.principal) {
+            return true
+        }
+        // An account's right is for its sessions only within what they were limited to.
+        return arn.hasSuffix(":root") && arn.contains("::\(call.principal.account):")
+            && KMSAuthorizer.isWithinSession(call.principal, "kms:RetireGrant", keyARN)
     }
 
     func revokeGrant(_ input: Shapes.RevokeGrantInput, _ request: ServiceRequest) async throws {

@@ -80,9 +80,26 @@ struct KMSAuthorizer: Sendable {
         self.access = access
     }
 
+    /// What another account hears of a key that it may not use, and of one that does not exist: the same.
+    static func foreignRefusal(_ principal: Principal) -> KeyError {
+        KeyError(
+            .accessDenied,
+            "User: \(principal.arn) is not authorized to perform this operation because the resource does not exist in "
+                + "this Region, no resource-based policies allow access, or a resource-based policy explicitly denies "
+                + "access")
+    }
+
     /// Throws `accessDenied` unless the caller may perform the action on the key.
     @discardableResult
     func authorize(_ call: KMSCall, _ action: KMSAction, on key: KMSKey) async throws -> Basis {
+        do {
+            return try await decide(call, action, on: key)
+        } catch let error as KeyError where error.code == .accessDenied && call.principal.account != key.scope.account {
+            throw Self.foreignRefusal(call.principal)
+        }
+    }
+
+    private func decide(_ call: KMSCall, _ action: KMSAction, on key: KMSKey) async throws -> Basis {
         let conditions = try await conditionValues(call, action, key)
         let full = "kms:\(action.name)"
         let policy = try parsed.policy(key.policy)
@@ -99,14 +116,18 @@ struct KMSAuthorizer: Sendable {
         let own = call.principal.account == key.scope.account
         let identityAllows = identityAllows(call.principal, full, key.arn, own: own)
         if own
-            ? (allowsPrincipal && isWithinSession(call.principal, full, key.arn)) || (allowsAccount && identityAllows)
+            ? (allowsPrincipal && Self.isWithinSession(call.principal, full, key.arn))
+                || (allowsAccount && identityAllows)
             : (allowsPrincipal || allowsAccount) && identityAllows
         {
             return .policy
         }
         if let operation = action.grantOperation, own || identityAllows {
+            // A grant to an account is the account's to hand on: sessions get of it what they were limited to.
+            let isWithinSession = Self.isWithinSession(call.principal, full, key.arn)
             let matching = try await keys.grants(key.scope, key.keyID).filter {
                 $0.allows(operation, to: call.principal, context: action.context)
+                    && (isWithinSession || $0.namesPrincipal(call.principal))
             }
             if !matching.isEmpty { return .grants(matching) }
         }
@@ -182,12 +203,12 @@ struct KMSAuthorizer: Sendable {
     }
 
     private func identityAllows(_ principal: Principal, _ action: String, _ arn: String, own: Bool) -> Bool {
-        guard own else { return isWithinSession(principal, action, arn) }
+        guard own else { return Self.isWithinSession(principal, action, arn) }
         return (try? access.authorize(principal, action: action, resource: arn)) != nil
     }
 
     /// Temporary credentials never exceed what they were limited to.
-    private func isWithinSession(_ principal: Principal, _ action: String, _ arn: String) -> Bool {
+    static func isWithinSession(_ principal: Principal, _ action: String, _ arn: String) -> Bool {
         principal.grant?.statements.contains { $0.allows(action: action, resource: arn) } ?? true
     }
 
@@ -237,6 +258,12 @@ struct KMSAuthorizer: Sendable {
 }
 
 extension KMSGrant {
+    /// Whether the grantee is the principal itself or the role of its session, not only its account.
+    func namesPrincipal(_ principal: Principal) -> Bool {
+        (granteePrincipal == principal.arn && !granteePrincipal.hasSuffix(":root"))
+            || KMSAuthorizer.names(granteePrincipal, principal)
+    }
+
     /// Whether the grant allows an operation to a principal with an encryption context.
     func allows(_ operation: String, to principal: Principal, context: [String: String]?) -> Bool {
         guard operations.contains(operation) else { return false }
