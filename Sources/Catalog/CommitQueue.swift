@@ -58,6 +58,7 @@ final class CommitQueue: Sendable {
     }
 
     private static func commit(_ group: [Job], in database: Database) {
+        if group.count == 1 { return commit(group[0], in: database) }
         var outcomes: [(any Error)?] = Array(repeating: nil, count: group.count)
         do {
             try database.inTransaction(.immediate) {
@@ -81,5 +82,19 @@ final class CommitQueue: Sendable {
             outcomes = outcomes.map { $0 ?? wrapped }
         }
         for (job, outcome) in zip(group, outcomes) { job.finish(outcome) }
+    }
+
+    /// A write that has no company needs no savepoint.
+    private static func commit(_ job: Job, in database: Database) {
+        var outcome: (any Error)?
+        do {
+            try database.inTransaction(.immediate) {
+                try job.run(Transaction(database: database))
+                return .commit
+            }
+        } catch {
+            outcome = CatalogError.wrap(error)
+        }
+        job.finish(outcome)
     }
 }

@@ -41,18 +41,39 @@ public enum Hex {
 
     /// Sixteen bytes in the 8-4-4-4-12 form.
     public static func uuidText(_ bytes: some Collection<UInt8>) -> String {
-        var text = ""
-        for (index, byte) in bytes.enumerated() {
-            if [4, 6, 8, 10].contains(index) { text += "-" }
-            text += encode(CollectionOfOne(byte))
+        var text: [UInt8] = []
+        text.reserveCapacity(36)
+        for byte in bytes {
+            if isDash(text.count) { text.append(dash) }
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
         }
-        return text
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// The sixteen bytes of a UUID in the 8-4-4-4-12 form, or nil.
     public static func uuidBytes(_ text: some StringProtocol) -> [UInt8]? {
-        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
-        return decode(parts.joined())
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(16)
+        var high: UInt8?
+        var position = 0
+        for character in text.utf8 {
+            if isDash(position) {
+                guard character == dash else { return nil }
+            } else {
+                guard let digit = value(character) else { return nil }
+                if let first = high { bytes.append(first << 4 | digit) }
+                high = high == nil ? digit : nil
+            }
+            position += 1
+        }
+        return position == 36 ? bytes : nil
+    }
+
+    private static let dash: UInt8 = 0x2D
+
+    /// Whether a dash is at this place of the 8-4-4-4-12 form.
+    private static func isDash(_ position: Int) -> Bool {
+        position == 8 || position == 13 || position == 18 || position == 23
     }
 }

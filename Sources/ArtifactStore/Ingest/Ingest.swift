@@ -93,7 +93,7 @@ public final class BlobWriter: Sendable {
     /// Takes the next bytes; returns when there is room for more.
     public func write(_ bytes: [UInt8]) async throws {
         if bytes.isEmpty { return }
-        try await ingest.session.pool.run { [self] in
+        try await ingest.session.run(storing: bytes.count) { [self] in
             try box.withLock { box in
                 guard let builder = box.builder else { throw StoreError.invalid("the blob is complete already") }
                 box.count += Int64(bytes.count)

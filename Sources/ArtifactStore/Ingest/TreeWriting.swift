@@ -10,6 +10,8 @@ public final class TreeWriting: Sendable {
     private static let waitingCountMaximum = 256
     /// A batch below this size is not worth a second thread.
     private static let sharedBytesMinimum = 256 << 10
+    /// About how many bytes an entry of a directory has.
+    private static let entryBytes = 300
 
     private struct State {
         var root = Node()
@@ -145,7 +147,8 @@ public final class TreeWriting: Sendable {
 
     /// Completes the directory.
     public func finish() async throws -> StagedContent {
-        try await ingest.session.pool.run { [self] in
+        let bytes = state.withLock { $0.waitingBytes + ($0.waiting.count + $0.files) * Self.entryBytes }
+        return try await ingest.session.run(storing: bytes) { [self] in
             try store(state.withLock { Self.takeWaiting(&$0) })
             let (root, files, bytes) = state.withLock { ($0.root, $0.files, $0.bytes) }
             let directory = try Self.store(root, ingest.session)

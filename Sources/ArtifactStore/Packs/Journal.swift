@@ -20,20 +20,28 @@ struct JournalRecord: Sendable {
 
 /// The journal's records in memory. Bounded: it is emptied into packs when it reaches a few times the size of a commit.
 final class Journal: Sendable {
-    private let records = Mutex<[RecordID: JournalRecord]>([:])
+    private struct State {
+        var records: [RecordID: JournalRecord] = [:]
+        var byteCount = 0
 
-    func add(_ new: [JournalRecord]) {
-        records.withLock { records in for record in new { records[record.id] = record } }
+        mutating func set(_ id: RecordID, _ record: JournalRecord?) {
+            byteCount += (record?.record.count ?? 0) - (records[id]?.record.count ?? 0)
+            records[id] = record
+        }
     }
 
-    func record(_ id: RecordID) -> [UInt8]? { records.withLock { $0[id]?.record } }
+    private let state = Mutex(State())
 
-    func entry(_ id: RecordID) -> JournalRecord? { records.withLock { $0[id] } }
+    func add(_ new: [JournalRecord]) { state.withLock { state in for record in new { state.set(record.id, record) } } }
 
-    func remove(_ ids: [RecordID]) { records.withLock { records in for id in ids { records[id] = nil } } }
+    func record(_ id: RecordID) -> [UInt8]? { state.withLock { $0.records[id]?.record } }
+
+    func entry(_ id: RecordID) -> JournalRecord? { state.withLock { $0.records[id] } }
+
+    func remove(_ ids: [RecordID]) { state.withLock { state in for id in ids { state.set(id, nil) } } }
 
     /// All records, in the order of their ids.
-    var all: [JournalRecord] { records.withLock { $0.values.sorted { $0.id < $1.id } } }
+    var all: [JournalRecord] { state.withLock { $0.records.values.sorted { $0.id < $1.id } } }
 
-    var byteCount: Int { records.withLock { $0.values.reduce(0) { $0 + $1.record.count } } }
+    var byteCount: Int { state.withLock { $0.byteCount } }
 }

@@ -154,18 +154,28 @@ extension ArtifactStore {
         case .blob(let content):
             return PreparedZip(byteCount: content.byteCount, etag: etag(content.digest, number: 1), shape: [])
         case .tree(let directory):
-            let plan = try await pool.run { () throws -> ZipPlan? in
-                do {
-                    return try context.guarding { try ZipPlan(context, directory) }
-                } catch let error as StoreError where error.code == .invalid {
-                    // Names that no ZIP can hold: the version is stored all the same and has no ZIP view.
-                    return nil
-                }
+            let plan: ZipPlan?
+            if staged.fileCount <= Self.lightFiles, session.isInMemory {
+                plan = try Self.zipPlan(context, directory)
+            } else {
+                plan = try await pool.run { try Self.zipPlan(context, directory) }
             }
             guard let plan else { return PreparedZip(byteCount: 0, etag: etag(directory.treeID, number: 0), shape: []) }
             return PreparedZip(
                 byteCount: plan.layout.totalBytes, etag: etag(directory.treeID, number: 1),
                 shape: plan.shapeDigest.bytes)
+        }
+    }
+
+    /// A directory of so many files is planned where the caller runs, if all of it is in memory.
+    private static let lightFiles = 64
+
+    private static func zipPlan(_ context: ReadContext, _ directory: DirectoryContent) throws -> ZipPlan? {
+        do {
+            return try context.guarding { try ZipPlan(context, directory) }
+        } catch let error as StoreError where error.code == .invalid {
+            // Names that no ZIP can hold: the version is stored all the same and has no ZIP view.
+            return nil
         }
     }
 

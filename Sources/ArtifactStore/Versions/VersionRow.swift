@@ -5,6 +5,7 @@ import KeyHierarchy
 /// Reads versions from their rows.
 enum VersionRow {
     static func encode(_ attributes: [String: String]) throws -> String {
+        if attributes.isEmpty { return "{}" }
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         return String(decoding: try encoder.encode(attributes), as: UTF8.self)
