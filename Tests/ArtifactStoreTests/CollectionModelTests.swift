@@ -15,7 +15,7 @@ import Testing
         let environment = ProcessInfo.processInfo.environment
         let first = environment["COFFER_MODEL_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1 << 32)
         let steps = environment["COFFER_MODEL_STEPS"].flatMap { Int($0) } ?? 1000
-        let runs = environment["COFFER_MODEL_RUNS"].flatMap { UInt64($0) } ?? 8
+        let runs = environment["COFFER_MODEL_RUNS"].flatMap { UInt64($0) } ?? 16
         for seed in first..<first + runs {
             print("COFFER_MODEL_SEED=\(seed) COFFER_MODEL_STEPS=\(steps) COFFER_MODEL_RUNS=1")
             let model = try await StoreModel(seed: seed)

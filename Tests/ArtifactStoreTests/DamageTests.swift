@@ -196,6 +196,40 @@ import Testing
         #expect(try await second.read(version) == first)
     }
 
+    @Test("a directory that became read-only is read from, refuses pushes, and takes them again later")
+    func readOnly() async throws {
+        let backend = MemoryBackend()
+        let clock = ManualClock()
+        let configure: @Sendable (inout StoreConfiguration) -> Void = {
+            $0.inlineCommitBytes = 0
+            $0.dataPackBytes = 150_000
+            $0.undeleteSeconds = 0
+        }
+        let fixture = try await StoreFixture(backend: backend, now: { clock.now }, configure: configure)
+        defer { fixture.remove() }
+        var random = SeededGenerator(seed: 54)
+        let (first, second, next) = (random.bytes(200_000), random.bytes(200_000), random.bytes(200_000))
+        let doomed = try await fixture.publish(first)
+        let version = try await fixture.publish(second)
+        try fixture.store.packs.sealOpenPacks()
+        backend.inject { call, _ in call == .read ? nil : .input }
+        await #expect(throws: StoreError.self) { try await fixture.publish(next) }
+        #expect(try await fixture.read(version) == second)
+        try await fixture.store.delete([doomed.id])
+        clock.advance(1)
+        // Whether it gets as far as a removal or not: nothing that is needed goes.
+        _ = try? await fixture.store.collect()
+        #expect(try await fixture.read(version) == second)
+        backend.inject(nil)
+        #expect(try await fixture.read(try await fixture.publish(next)) == next)
+        try await fixture.store.collect()
+        try await fixture.store.collect()
+        #expect(try await fixture.store.scrub(.deep).damage.isEmpty)
+        let again = try await fixture.reopened(backend: backend, now: { clock.now }, configure: configure)
+        #expect(try await again.read(version) == second)
+        #expect(try await again.store.statistics().storedBytes < 900_000)
+    }
+
     @Test("the nth backend call fails, for every n: acknowledged content stays, the rest is refused") func everyCall()
         async throws
     {

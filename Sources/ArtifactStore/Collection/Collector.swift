@@ -69,6 +69,8 @@ extension ArtifactStore {
         let candidates = try await candidatePacks(before: plan ? Int64.max : report.epoch)
         if plan { return planned(candidates, marks, report) }
         try await resurrect(needed)
+        // First what earlier collections condemned: one that is always interrupted gives space back all the same.
+        try await deleteCondemned(&report)
         for info in candidates where marks.liveBytes[info.number] == nil {
             try await step(.condemning)
             if try await condemn(info.number, report.epoch) { report.packsCondemned += 1 }

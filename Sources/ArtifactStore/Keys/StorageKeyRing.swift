@@ -31,7 +31,13 @@ final class StorageKeyRing: Sendable {
 
     func key(version: UInt32) async throws -> SecretBytes {
         if let found = state.withLock({ $0.known[version] }) { return found }
-        let key = try await keys.storageKey(version: version)
+        let key: SecretBytes
+        do {
+            key = try await keys.storageKey(version: version)
+        } catch  where version == 0 || version > current.version {
+            // No key of this number was ever made: what names it was changed.
+            throw FormatError("it names storage key \(version), which does not exist")
+        }
         state.withLock { $0.known[version] = key }
         return key
     }

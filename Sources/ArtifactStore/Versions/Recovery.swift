@@ -59,7 +59,12 @@ struct Recovery: Sendable {
             packs.table.markDamaged(location)
         }
         for row in journal {
-            let record = try Self.journalRecord(row, ring)
+            let record: JournalRecord
+            do {
+                record = try Self.journalRecord(row, ring)
+            } catch let error as FormatError {
+                throw StoreError.integrity("the journal of small commits in the database is damaged: \(error)")
+            }
             packs.journal.add([record])
             packs.index.insert(record.id, record.location)
         }

@@ -68,6 +68,20 @@ extension StoreModel {
             }
             versions[order]?.zipDigest = zip
         }
+        try await checkDeleted()
+    }
+
+    /// What was deleted can be brought back whole until its window ends.
+    private func checkDeleted() async throws {
+        for (order, version) in versions.sorted(by: { $0.key < $1.key }) {
+            guard let deletedAt = version.deletedAt, clock.now < deletedAt + Self.undeleteSeconds else { continue }
+            try await fixture.store.undelete(version.id)
+            guard try await open(version).collect(upTo: 1 << 20) == version.bytes else {
+                throw ModelFailure("\(order) came back as something else")
+            }
+            try await fixture.store.delete([version.id])
+            versions[order]?.deletedAt = try await fixture.store.version(version.id).deletedAt
+        }
     }
 
     private func checkList() async throws {

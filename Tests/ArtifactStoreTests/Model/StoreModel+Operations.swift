@@ -7,6 +7,46 @@ extension StoreModel {
         versions.filter { $0.value.deletedAt == nil && !busy.contains($0.key) && `where`($0.value) }.keys.sorted()
     }
 
+    /// Begins one of the operations that matter most to each other.
+    func beginQuietly() async {
+        switch random.next() % 8 {
+        case 0: await delete()
+        case 1, 2: await publishBlob()
+        case 3:
+            // Deleted under the reader's eyes.
+            guard let order = pick(live { !$0.isPinned }) else { return }
+            await read(order)
+            await delete(order)
+        default: await collect()
+        }
+    }
+
+    /// The worst moment: a push finds content that was just deleted and commits after the mark, before the condemnation,
+    /// and nothing else goes on that would delay the removal.
+    func ambush() async {
+        guard let order = pick(live { !$0.isPinned && $0.artifact == "blob" }), let bytes = versions[order]?.bytes
+        else {
+            return
+        }
+        await delete(order)
+        let next = takeOrder()
+        let twice = random.next() % 2 == 0
+        await strand("ambush \(next) of \(bytes.count)") { model in
+            while model.busy.contains(order) { await Strand.pause() }
+            model.clock.advance(Self.undeleteSeconds + 1)
+            let ingest = try await model.fixture.store.beginIngest(scope: model.fixture.scope)
+            let staged = try await ingest.addBlob(bytes)
+            if twice {
+                // The first condemns what the second would remove.
+                await model.collect()
+                while model.collections > 0 { await Strand.pause() }
+            }
+            await model.collect()
+            for _ in 0..<200 where !model.isPastMark && !model.machine.isOff { await Strand.pause() }
+            try await model.publish(staged, next, "blob", bytes)
+        }
+    }
+
     /// Begins one operation.
     func begin() async {
         switch random.next() % 100 {
@@ -104,8 +144,8 @@ extension StoreModel {
         return try await fixture.store.readFile(version.id, path: "content").stream
     }
 
-    private func read() async {
-        guard let order = pick(live()), let version = versions[order] else { return }
+    private func read(_ order: Int? = nil) async {
+        guard let order = order ?? pick(live()), let version = versions[order] else { return }
         let patience = patience()
         await strand("read \(order)") { model in
             var iterator = try await model.open(version).makeAsyncIterator()
@@ -135,9 +175,11 @@ extension StoreModel {
 
     private func delete() async {
         let candidates = live()
-        guard candidates.count > 3 || random.next() % 4 == 0, let order = pick(candidates),
-            let version = versions[order]
-        else { return }
+        if candidates.count > 3 || random.next() % 4 == 0, let order = pick(candidates) { await delete(order) }
+    }
+
+    private func delete(_ order: Int) async {
+        guard !busy.contains(order), let version = versions[order] else { return }
         let (isPinned, bytes) = (version.isPinned, version.bytes)
         versions[order]?.deletionBegan = clock.now
         await change("delete", order, .deletion(order)) { model, id in
@@ -193,7 +235,11 @@ extension StoreModel {
 
     private func collect() async {
         await strand("collect") { model in
-            defer { model.isPastMark = false }
+            model.collections += 1
+            defer {
+                model.collections -= 1
+                model.isPastMark = false
+            }
             do {
                 let report = try await model.fixture.store.collect()
                 model.note(

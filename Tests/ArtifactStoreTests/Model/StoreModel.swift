@@ -30,10 +30,13 @@ final class StoreModel: @unchecked Sendable {
     var graves: [[UInt8]] = []
     /// Whether a collection has marked and is now condemning: the worst moment for a commit.
     var isPastMark = false
+    var collections = 0
     var nextOrder = 0
     var crashes = 0
     private(set) var history: [String] = []
     private var strands: [Strand] = []
+    /// Turns for which few operations run side by side.
+    private var lull = 0
     private var failure: (any Error)?
 
     struct Known {
@@ -56,7 +59,7 @@ final class StoreModel: @unchecked Sendable {
         case tag(String)
     }
 
-    static let undeleteSeconds = 60.0
+    static let undeleteSeconds = 200.0
     static let leaseSeconds = 5_000.0
     static let configure: @Sendable (inout StoreConfiguration) -> Void = {
         $0.threads = 1
@@ -95,7 +98,10 @@ final class StoreModel: @unchecked Sendable {
     func pick<T>(_ items: [T]) -> T? { items.isEmpty ? nil : items[Int(random.next() % UInt64(items.count))] }
 
     /// How often an operation waits before its next part: mostly briefly, at times until much else has happened.
-    func patience() -> Int { random.next() % 3 == 0 ? Int(random.next() % 20) : 1 }
+    func patience() -> Int {
+        if lull > 0 { return random.next() % 2 == 0 ? 30 : 1 }
+        return random.next() % 3 == 0 ? Int(random.next() % 20) : 1
+    }
 
     private func connect() async throws {
         fixture.store.packs.reseed(random.next())
@@ -116,8 +122,13 @@ final class StoreModel: @unchecked Sendable {
     func turn() async throws {
         clock.advance(Double(random.next() % 20))
         if random.next() % 300 == 0 { clock.advance(Self.leaseSeconds) }
-        if strands.count < 6, random.next() % 4 == 0 {
-            await begin()
+        // Now and then hardly anything else goes on: then a collection deletes at once what it condemned.
+        if lull == 0, random.next() % 100 == 0 { lull = 150 }
+        lull = max(0, lull - 1)
+        if strands.isEmpty, random.next() % 2 == 0 {
+            await ambush()
+        } else if strands.count < (lull > 0 ? 3 : 6), random.next() % 4 == 0 {
+            await lull > 0 ? beginQuietly() : begin()
         } else if let strand = pick(strands) {
             await strand.proceed()
         }
@@ -171,8 +182,9 @@ final class StoreModel: @unchecked Sendable {
 
     /// Lets everything under way come to its end.
     private func drain() async {
-        while let strand = strands.first {
-            await strand.proceed()
+        // In turn: one may wait for another.
+        while !strands.isEmpty {
+            for strand in strands { await strand.proceed() }
             strands.removeAll { $0.isDone }
         }
     }
