@@ -14,7 +14,9 @@ struct BenchOptions: ParsableArguments {
     static let scope = AccountRegion(account: "000000000000", region: "us-east-1")
 
     /// Opens the store with real keys, as the server does.
-    func open() async throws -> (store: ArtifactStore, catalog: Catalog) {
+    func open(
+        configure: (inout StoreConfiguration) -> Void = { _ in }
+    ) async throws -> (store: ArtifactStore, catalog: Catalog) {
         try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
         let catalog = try Catalog(
             path: data + "/catalog.sqlite", migrations: KeySchema.migrations + StoreSchema.migrations)
@@ -23,7 +25,8 @@ struct BenchOptions: ParsableArguments {
             FileManager.default.fileExists(atPath: root.rootFile)
             ? try await KeyHierarchy.open(catalog: catalog, root: root)
             : try await KeyHierarchy.create(catalog: catalog, root: root)
-        let configuration = StoreConfiguration(directory: FilePath(data + "/store"))
+        var configuration = StoreConfiguration(directory: FilePath(data + "/store"))
+        configure(&configuration)
         return (try await ArtifactStore(configuration: configuration, catalog: catalog, keys: keys), catalog)
     }
 

@@ -19,6 +19,10 @@ class Run:
     cpu: float
     peak_bytes: int
 
+    def __add__(self, other):
+        """Both runs, one after the other."""
+        return Run(self.wall + other.wall, self.cpu + other.cpu, max(self.peak_bytes, other.peak_bytes))
+
 
 def run(command, *, cwd=None, env=None, stdout=None, check=True):
     """Runs a command to its end. Raises when it fails."""

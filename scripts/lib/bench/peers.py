@@ -7,7 +7,10 @@ import subprocess
 
 from .measure import run, tree_bytes
 
-PACKAGES = {"restic": "restic", "borg": "borgbackup", "casync": "casync", "ostree": "ostree", "bup": "bup"}
+PACKAGES = {
+    "restic": "restic", "borg": "borgbackup", "casync": "casync", "ostree": "ostree", "bup": "bup", "git": "git",
+    "rclone": "rclone",
+}
 
 
 def install_peers():
@@ -22,6 +25,8 @@ class Store:
 
     name = ""
     missing = ""
+    # Whether what it restores is executable where the original was.
+    keeps_modes = True
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder) / self.name
@@ -33,6 +38,10 @@ class Store:
 
     def stored_bytes(self):
         return tree_bytes(self.folder)
+
+    def flushed(self, timed):
+        """Adds to a run of a peer that does not flush what it wrote what flushing costs."""
+        return timed + run(["sync", "-f", self.folder])
 
 
 class Coffer(Store):
@@ -120,14 +129,112 @@ class Casync(Store):
     def ingest(self, tree, again=False):
         self.count += 1
         index = self.folder / f"a{self.count}.caidx"
-        return run(["casync", "make", "--without=all", f"--store={self.folder}/store.castr", index, tree])
+        return self.flushed(run(["casync", "make", "--without=all", f"--store={self.folder}/store.castr", index, tree]))
 
     def restore(self, target):
         index = self.folder / f"a{self.count}.caidx"
         return run(["casync", "extract", f"--store={self.folder}/store.castr", index, target])
 
 
+class Ostree(Store):
+    name = "ostree"
+    missing = "chunks, encryption"
+
+    def prepare(self):
+        super().prepare()
+        run(["ostree", "init", "--mode=archive", f"--repo={self.folder}"])
+
+    def ingest(self, tree, again=False):
+        return run(
+            ["ostree", "commit", f"--repo={self.folder}", "--branch=bench", "--fsync=true", f"--tree=dir={tree}"]
+        )
+
+    def restore(self, target):
+        return run(["ostree", "checkout", f"--repo={self.folder}", "--user-mode", "--disable-cache", "bench", target])
+
+
+class Bup(Store):
+    name = "bup"
+    missing = "encryption, flush to disk"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.env = {"BUP_DIR": str(self.folder)}
+
+    def prepare(self):
+        super().prepare()
+        run(["bup", "init"], env=self.env)
+
+    def ingest(self, tree, again=False):
+        # An index of its own each time: a directory that did not change would not even be read.
+        (self.folder / "bupindex").unlink(missing_ok=True)
+        listed = run(["bup", "index", "--update", tree], env=self.env)
+        saved = run(["bup", "save", "--quiet", "--strip", "-1", "-n", "bench", tree], env=self.env)
+        return self.flushed(listed + saved)
+
+    def restore(self, target):
+        return run(["bup", "restore", "--quiet", "-C", target, "/bench/latest/."], env=self.env)
+
+
+class Git(Store):
+    name = "git"
+    missing = "encryption, empty directories; stored bytes after a repack that is not timed"
+
+    def git(self, *words, tree=None):
+        place = ["--git-dir", self.folder, *(["--work-tree", tree] if tree else [])]
+        settings = ["-c", "core.fsync=all", "-c", "core.fsyncMethod=batch", "-c", "core.autocrlf=false", "-c", "gc.auto=0"]
+        return run(["git", *settings, "-c", "user.name=bench", "-c", "user.email=bench@example.org", *place, *words])
+
+    def prepare(self):
+        super().prepare()
+        run(["git", "init", "--quiet", "--bare", self.folder])
+
+    def ingest(self, tree, again=False):
+        # Without an index every file is read and hashed.
+        (self.folder / "index").unlink(missing_ok=True)
+        added = self.git("add", "--all", "--force", ".", tree=tree)
+        return added + self.git("commit", "--quiet", "--allow-empty", "--message", "next", tree=tree)
+
+    def restore(self, target):
+        pathlib.Path(target).mkdir(parents=True, exist_ok=True)
+        (self.folder / "index").unlink(missing_ok=True)
+        return self.git("read-tree", "HEAD") + self.git("checkout-index", "--all", f"--prefix={target}/", tree=target)
+
+    def stored_bytes(self):
+        self.git("repack", "-a", "-d", "--quiet")
+        return super().stored_bytes()
+
+
+class Rclone(Store):
+    name = "rclone"
+    missing = "deduplication, compression, modes, flush to disk"
+    keeps_modes = False
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.env = {
+            "RCLONE_CONFIG": "/dev/null", "RCLONE_CONFIG_SAFE_TYPE": "crypt", "RCLONE_CONFIG_SAFE_REMOTE": str(self.folder),
+        }
+        self.count = 0
+
+    def prepare(self):
+        super().prepare()
+        self.folder.mkdir(parents=True)
+        if "RCLONE_CONFIG_SAFE_PASSWORD" not in self.env:
+            hidden = subprocess.run(["rclone", "obscure", "bench"], check=True, capture_output=True, text=True).stdout.strip()
+            self.env["RCLONE_CONFIG_SAFE_PASSWORD"] = hidden
+
+    def ingest(self, tree, again=False):
+        # What is copied again goes to the same place: there is nothing else that it could recognise.
+        self.count += 0 if again else 1
+        force = ["--ignore-times"] if again else []
+        return self.flushed(run(["rclone", "copy", "--transfers", "2", *force, tree, f"safe:a{self.count}"], env=self.env))
+
+    def restore(self, target):
+        return run(["rclone", "copy", "--transfers", "2", f"safe:a{self.count}", target], env=self.env)
+
+
 def installed(folder):
     """The peers that this machine has."""
-    stores = [Restic(folder), Borg(folder), Casync(folder)]
+    stores = [kind(folder) for kind in (Restic, Borg, Casync, Ostree, Bup, Git, Rclone)]
     return [store for store in stores if shutil.which(store.name)]
