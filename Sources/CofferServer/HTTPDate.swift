@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -13,7 +15,16 @@ enum HTTPDate {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    static func now() -> String { string(time(nil)) }
+    /// The last date written: every answer has one, and it changes once a second.
+    private static let last = Mutex<(second: time_t, text: String)>((0, ""))
+
+    static func now() -> String {
+        let second = time(nil)
+        return last.withLock { last in
+            if last.second != second { last = (second, string(second)) }
+            return last.text
+        }
+    }
 
     static func string(_ seconds: time_t) -> String {
         var seconds = seconds

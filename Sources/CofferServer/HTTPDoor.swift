@@ -68,7 +68,7 @@ struct HTTPDoor: Sendable {
             remoteAddress: channel.remoteAddress?.ipAddress ?? "",
             isSecure: false,
             body: body,
-            requestID: UUID().uuidString.lowercased(),
+            requestID: RequestID.make(),
             receivedAt: Date(),
             principal: nil,
             region: region)
@@ -147,14 +147,15 @@ extension HTTPDoor {
 /// Thrown to close a connection whose next bytes cannot be told from the body that was never asked for.
 struct ConnectionEnded: Error {}
 
-/// A writer holds nothing but a channel's outbound writer, which is Sendable.
+/// Proof: a writer's one stored property is the outbound writer of a `NIOAsyncChannel`, which is Sendable; the library only
+/// does not declare it of the whole. Being noncopyable, a writer has one owner, and `Exchange` is it.
 extension ResponseWriter: @retroactive @unchecked Sendable {}
 
-/// One request and the way back to its client. Used by the task that answers the request and by whoever reads its body on
-/// that task's behalf, one at a time.
+/// One request and the way back to its client.
 ///
-/// Unchecked because `ResponseWriter` is not Sendable: all access is serial, since the body of a request is read either by
-/// the task that answers it, before the writer is taken, or after that, when `sendContinue` no longer touches it.
+/// Proof: a request has one task that answers it. Its body is read by that task, or by another that it awaits, and an
+/// await orders what both do. `takeWriter` is called once, by the answering task when its front has returned; whoever still
+/// reads a body then finds no writer to send `100 Continue` with.
 final class Exchange: @unchecked Sendable {
     private var writer: ResponseWriter?
     private var expectsContinue: Bool

@@ -68,7 +68,8 @@ public enum AES256GCM {
 
 /// Contexts between one-shot calls: making one costs more than a short message.
 private enum GCMPool {
-    /// Sendable: the list is the only owner of a context while it is in it, and `take` hands it to one caller.
+    /// Proof: the list, behind its lock, is the only owner of a context that is in it; `take` hands it to one caller, which
+    /// gives it back when its call is over.
     private struct Idle: @unchecked Sendable { var contexts: [GCMContext] = [] }
     private static let idle = Mutex(Idle())
 
@@ -84,8 +85,8 @@ private enum GCMPool {
     }
 }
 
-/// Fetched once: an implicit fetch per message is slow in OpenSSL 3.0. The pointer is immutable and reference counted
-/// by libcrypto, which allows concurrent use.
+/// Fetched once: an implicit fetch per message is slow in OpenSSL 3.0. Proof: the pointer never changes, and libcrypto
+/// documents a fetched cipher as immutable and its reference count as atomic.
 private nonisolated(unsafe) let aes256GCM: OpaquePointer? = EVP_CIPHER_fetch(nil, "AES-256-GCM", nil)
 
 /// A reusable AES-256-GCM context, keyed anew for each message. Not thread-safe: one instance a worker.

@@ -1,11 +1,12 @@
-/// HMAC (RFC 2104) over a hash whose state is a value: the keyed inner and outer states are computed once, so a message
-/// costs no key schedule.
-struct KeyedMAC<Hash: BlockHash>: Sendable {
+/// HMAC (RFC 2104), incremental, over a hash whose state is a value: the keyed inner and outer states are computed once, so
+/// a message costs no key schedule. Copies continue independently.
+public struct HMAC<Hash: BlockHash>: Sendable {
     private let inner: Hash
     private let outer: Hash
     private var running: Hash
 
-    init(key: UnsafeRawBufferPointer) {
+    /// Keyed and ready.
+    public init(key: UnsafeRawBufferPointer) {
         var inner = Hash()
         var outer = Hash()
         withUnsafeTemporaryAllocation(byteCount: Hash.blockBytes, alignment: 16) { block in
@@ -28,36 +29,80 @@ struct KeyedMAC<Hash: BlockHash>: Sendable {
         running = inner
     }
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) { running.update(bytes) }
+    /// Keyed and ready.
+    public init(key: [UInt8]) { self = key.withUnsafeBytes { Self(key: $0) } }
 
-    /// Writes the code and starts over under the same key.
-    mutating func finish(into output: UnsafeMutableRawBufferPointer) {
+    /// Keyed and ready.
+    public init(key: SecretBytes) { self = key.withUnsafeBytes { Self(key: $0) } }
+
+    /// Continues the message.
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) { running.update(bytes) }
+
+    /// Continues the message.
+    public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { running.update($0) } }
+
+    /// Writes the code of everything since the last finish; ready for another message under the same key.
+    public mutating func finish(into output: UnsafeMutableRawBufferPointer) {
+        precondition(output.count >= Hash.digestBytes, "no room for the code")
         running.finish(into: output)
         var last = outer
         last.update(UnsafeRawBufferPointer(rebasing: output[..<Hash.digestBytes]))
         last.finish(into: output)
         running = inner
     }
+
+    /// The code of everything since the last finish; ready for another message under the same key.
+    public mutating func finish() -> [UInt8] {
+        var code = [UInt8](repeating: 0, count: Hash.digestBytes)
+        code.withUnsafeMutableBytes { finish(into: $0) }
+        return code
+    }
+
+    /// The code of one message.
+    public static func code(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
+        var mac = Self(key: key)
+        mac.update(message)
+        return mac.finish()
+    }
+
+    /// The code of one message.
+    public static func code(key: SecretBytes, _ message: [UInt8]) -> [UInt8] {
+        var mac = Self(key: key)
+        mac.update(message)
+        return mac.finish()
+    }
 }
 
-/// HMAC-SHA-256 (RFC 2104), incremental.
+/// HMAC-SHA-1 (RFC 2202), for legacy signatures.
+public typealias HMACSHA1 = HMAC<SHA1>
+/// HMAC-SHA-224 (RFC 4231).
+public typealias HMACSHA224 = HMAC<SHA224>
+/// HMAC-SHA-384 (RFC 4231).
+public typealias HMACSHA384 = HMAC<SHA384>
+/// HMAC-SHA-512 (RFC 4231).
+public typealias HMACSHA512 = HMAC<SHA512>
+
+/// HMAC-SHA-256 (RFC 4231), incremental.
+///
+/// A type of its own: keys are derived with it for every record, and other modules would call the generic one through a
+/// table. Its codes are values that do not allocate.
 public struct HMACSHA256: Sendable {
-    private var mac: KeyedMAC<SHA256>
+    private var mac: HMAC<SHA256>
 
     /// Keyed and ready; copies continue independently.
-    public init(key: UnsafeRawBufferPointer) { mac = KeyedMAC(key: key) }
+    public init(key: UnsafeRawBufferPointer) { mac = HMAC(key: key) }
 
     /// Keyed and ready; copies continue independently.
-    public init(key: [UInt8]) { self = key.withUnsafeBytes { Self(key: $0) } }
+    public init(key: [UInt8]) { mac = HMAC(key: key) }
 
     /// Keyed and ready; copies continue independently.
-    public init(key: SecretBytes) { self = key.withUnsafeBytes { Self(key: $0) } }
+    public init(key: SecretBytes) { mac = HMAC(key: key) }
 
     /// Continues the message.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) { mac.update(bytes) }
 
     /// Continues the message.
-    public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { mac.update($0) } }
+    public mutating func update(_ bytes: [UInt8]) { mac.update(bytes) }
 
     /// The code of everything since the last finish; ready for another message under the same key.
     public mutating func finish() -> SHA256Digest {
@@ -67,10 +112,7 @@ public struct HMACSHA256: Sendable {
     }
 
     /// Writes the code of everything since the last finish; ready for another message under the same key.
-    public mutating func finish(into output: UnsafeMutableRawBufferPointer) {
-        precondition(output.count >= SHA256.digestBytes, "no room for the code")
-        mac.finish(into: output)
-    }
+    public mutating func finish(into output: UnsafeMutableRawBufferPointer) { mac.finish(into: output) }
 
     /// The code of one message.
     public static func code(key: UnsafeRawBufferPointer, _ message: UnsafeRawBufferPointer) -> SHA256Digest {
@@ -86,56 +128,6 @@ public struct HMACSHA256: Sendable {
 
     /// The code of one message.
     public static func code(key: SecretBytes, _ message: [UInt8]) -> SHA256Digest {
-        key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
-    }
-}
-
-/// HMAC-SHA-1 (RFC 2104), for legacy signatures.
-public struct HMACSHA1: Sendable {
-    private var mac: KeyedMAC<SHA1>
-
-    /// Keyed and ready; copies continue independently.
-    public init(key: UnsafeRawBufferPointer) { mac = KeyedMAC(key: key) }
-
-    /// Keyed and ready; copies continue independently.
-    public init(key: [UInt8]) { self = key.withUnsafeBytes { Self(key: $0) } }
-
-    /// Keyed and ready; copies continue independently.
-    public init(key: SecretBytes) { self = key.withUnsafeBytes { Self(key: $0) } }
-
-    /// Continues the message.
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) { mac.update(bytes) }
-
-    /// Continues the message.
-    public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { mac.update($0) } }
-
-    /// The code of everything since the last finish; ready for another message under the same key.
-    public mutating func finish() -> [UInt8] {
-        var code = [UInt8](repeating: 0, count: SHA1.digestBytes)
-        code.withUnsafeMutableBytes { mac.finish(into: $0) }
-        return code
-    }
-
-    /// Writes the code of everything since the last finish; ready for another message under the same key.
-    public mutating func finish(into output: UnsafeMutableRawBufferPointer) {
-        precondition(output.count >= SHA1.digestBytes, "no room for the code")
-        mac.finish(into: output)
-    }
-
-    /// The code of one message.
-    public static func code(key: UnsafeRawBufferPointer, _ message: UnsafeRawBufferPointer) -> [UInt8] {
-        var mac = Self(key: key)
-        mac.update(message)
-        return mac.finish()
-    }
-
-    /// The code of one message.
-    public static func code(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
-        key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
-    }
-
-    /// The code of one message.
-    public static func code(key: SecretBytes, _ message: [UInt8]) -> [UInt8] {
         key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
     }
 }

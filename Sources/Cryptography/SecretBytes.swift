@@ -5,7 +5,7 @@ import Glibc
 ///
 /// It has no text form, is not Codable, and hands its bytes out only inside closures.
 public final class SecretBytes: @unchecked Sendable, CustomStringConvertible, CustomReflectable {
-    // Sendable: the memory is written only during initialisation, before the reference is shared, and read-only after.
+    // Proof: the memory is written only during initialisation, before the reference is shared, and read-only after.
     private let base: UnsafeMutableRawPointer
     /// Length in bytes.
     public let count: Int

@@ -142,7 +142,14 @@ import Testing
         let text = SecureRandom.uuid()
         #expect(text.count == 36)
         #expect(Hex.uuidText(try #require(Hex.uuidBytes(text))) == text)
-        #expect(Hex.uuidBytes("1234") == nil)
+        #expect(Hex.uuidBytes("00112233-4455-6677-8899-aAbBcCdDeEfF") == Hex.decode("00112233445566778899aabbccddeeff"))
+        let wrong = [
+            "1234", "", "00112233445566778899aabbccddeeff", "0011223-34455-6677-8899-aabbccddeeff",
+            "00112233-4455-6677-8899-aabbccddeef", "00112233-4455-6677-8899-aabbccddeeff0",
+            "00112233-4455-6677-8899-aabbccddeefg", "00112233-4455-6677-88-9aaabbccddeeff",
+            "------------------------------------",
+        ]
+        for text in wrong { #expect(Hex.uuidBytes(text) == nil, "\(text)") }
         #expect(Hex.decode("0g") == nil)
     }
 

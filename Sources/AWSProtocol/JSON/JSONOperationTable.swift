@@ -10,6 +10,7 @@ public struct JSONOperationTable: Sendable {
     private typealias Handler = @Sendable ([UInt8], ServiceRequest) async throws -> [UInt8]
 
     private let shapes: ShapeTable
+    private let limits: JSONParser.Limits
     private let mapError: @Sendable (any Error) -> AWSError?
     private let report: @Sendable (any Error, ServiceRequest) -> Void
     private var handlers: [String: Handler] = [:]
@@ -18,12 +19,16 @@ public struct JSONOperationTable: Sendable {
     /// - Parameters:
     ///   - shapes: the service's operations and constraints.
     ///   - mapError: gives a domain's errors their AWS form; `nil` for errors it does not know.
+    ///   - depthMax: the most objects and lists inside each other that a request may have.
+    ///   - allowsRepeatedMembers: whether a request may name a member twice, of which the last counts.
     ///   - report: told of every error that nobody knew, which the client sees as `InternalFailure`.
     public init(
-        shapes: ShapeTable, mapError: @escaping @Sendable (any Error) -> AWSError? = { _ in nil },
+        shapes: ShapeTable, depthMax: Int = 128, allowsRepeatedMembers: Bool = true,
+        mapError: @escaping @Sendable (any Error) -> AWSError? = { _ in nil },
         report: @escaping @Sendable (any Error, ServiceRequest) -> Void = { _, _ in }
     ) {
         self.shapes = shapes
+        limits = JSONParser.Limits(depthMax: depthMax, allowsRepeatedMembers: allowsRepeatedMembers)
         self.mapError = mapError
         self.report = report
     }
@@ -32,9 +37,9 @@ public struct JSONOperationTable: Sendable {
     public mutating func on<Input: Decodable & SendableMetatype, Output: Encodable & SendableMetatype>(
         _ operation: String, _ body: @escaping @Sendable (Input, ServiceRequest) async throws -> Output
     ) {
-        let shapes = shapes
+        let (shapes, limits) = (shapes, limits)
         handlers[operation] = { bytes, request in
-            let input: Input = try Self.decode(bytes, operation, shapes)
+            let input: Input = try Self.decode(bytes, operation, shapes, limits)
             return try AWSJSON.encode(try await body(input, request))
         }
     }
@@ -43,9 +48,9 @@ public struct JSONOperationTable: Sendable {
     public mutating func on<Input: Decodable & SendableMetatype>(
         _ operation: String, _ body: @escaping @Sendable (Input, ServiceRequest) async throws -> Void
     ) {
-        let shapes = shapes
+        let (shapes, limits) = (shapes, limits)
         handlers[operation] = { bytes, request in
-            let input: Input = try Self.decode(bytes, operation, shapes)
+            let input: Input = try Self.decode(bytes, operation, shapes, limits)
             try await body(input, request)
             return Array("{}".utf8)
         }
@@ -92,25 +97,32 @@ public struct JSONOperationTable: Sendable {
     }
 
     private static func decode<Input: Decodable>(
-        _ bytes: [UInt8], _ operation: String, _ shapes: ShapeTable
+        _ bytes: [UInt8], _ operation: String, _ shapes: ShapeTable, _ limits: JSONParser.Limits
     ) throws(AWSError) -> Input {
-        let document = bytes.isEmpty ? Array("{}".utf8) : bytes
         let tree: JSONValue
-        do {
-            tree = try AWSJSON.decode(JSONValue.self, from: document)
+        do throws(JSONParser.Flaw) {
+            tree = bytes.isEmpty ? .object([:]) : try JSONParser.parse(bytes, limits)
         } catch {
-            throw AWSError("SerializationException", "The request's body is not a JSON document.")
+            throw AWSError("SerializationException", describe(error))
         }
         guard case .object = tree else {
             throw AWSError("SerializationException", "The request must be an object, not \(tree.kindName).")
         }
         try ShapeValidator.validate(tree, operation: operation, table: shapes)
         do {
-            return try AWSJSON.decode(Input.self, from: document)
+            return try JSONValueDecoder.decode(Input.self, from: tree)
         } catch let error as DecodingError {
             throw AWSError("SerializationException", describe(error))
         } catch {
             throw AWSError("SerializationException", "The request's body does not have the operation's form.")
+        }
+    }
+
+    private static func describe(_ flaw: JSONParser.Flaw) -> String {
+        switch flaw {
+        case .malformed: "The request's body is not a JSON document."
+        case .tooDeep(let maximum): "The request is nested deeper than \(maximum) levels."
+        case .repeatedMember(let name): "The request names the member '\(name.prefix(128))' twice."
         }
     }
 

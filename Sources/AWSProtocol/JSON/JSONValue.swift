@@ -19,6 +19,8 @@ public enum JSONValue: Sendable, Hashable {
         if case .string(let text) = self { text } else { nil }
     }
 
+    var isNull: Bool { if case .null = self { true } else { false } }
+
     /// What to call this kind of value in a message.
     var kindName: String {
         switch self {

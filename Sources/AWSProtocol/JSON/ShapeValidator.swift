@@ -19,7 +19,7 @@ struct ShapeValidator {
     static func validate(_ document: JSONValue, operation: String, table: ShapeTable) throws(AWSError) {
         guard let input = table.inputs[operation], input != "-" else { return }
         var validator = ShapeValidator(table: table)
-        try validator.check(document, input, path: "")
+        try validator.check(document, input, path: { "" })
         guard !validator.failures.isEmpty else { return }
         let count = validator.failures.count
         let shown = validator.failures.prefix(failuresShown).joined(separator: "; ")
@@ -27,24 +27,23 @@ struct ShapeValidator {
             "ValidationException", "\(count) validation error\(count == 1 ? "" : "s") detected: \(shown)")
     }
 
-    private mutating func check(_ value: JSONValue, _ name: String, path: String) throws(AWSError) {
+    /// - Parameter path: where the value stands; spelled out only for a failure, since most requests have none.
+    private mutating func check(_ value: JSONValue, _ name: String, path: () -> String) throws(AWSError) {
         guard let shape = table.shapes[name] else { return }
         switch (shape.kind, value) {
         case (.structure(let members), .object(let object)):
             for member in members {
-                // The services name members so in these messages, whatever their case on the wire.
-                let spelled = member.name.prefix(1).lowercased() + member.name.dropFirst()
-                let place = path.isEmpty ? spelled : "\(path).\(spelled)"
-                if let inner = object[member.name], inner != .null {
-                    try check(inner, member.shape, path: place)
+                if let inner = object[member.name], !inner.isNull {
+                    try check(inner, member.shape, path: { Self.place(member.name, in: path()) })
                 } else if member.isRequired {
+                    let place = Self.place(member.name, in: path())
                     failures.append("Value null at '\(place)' failed to satisfy constraint: Member must not be null")
                 }
             }
         case (.list(let element), .array(let elements)):
             checkLength(elements.count, value, shape, path)
             for (index, inner) in elements.enumerated() {
-                try check(inner, element, path: "\(path).\(index + 1).member")
+                try check(inner, element, path: { "\(path()).\(index + 1).member" })
             }
         case (.map(let key, let inner), .object(let object)):
             checkLength(object.count, value, shape, path)
@@ -52,19 +51,25 @@ struct ShapeValidator {
         case (.string, .string(let text)):
             for constraint in violations(of: text, shape) { fail(value, shape, path, constraint) }
         case (.blob, .string(let text)):
-            guard let bytes = Base64.decode(text) else { throw Self.mismatch("base 64", value, path) }
+            guard let bytes = Base64.decode(text) else { throw Self.mismatch("base 64", value, path()) }
             checkLength(bytes.count, value, shape, path)
         case (.integer, .integer(let integer)): checkRange(Double(integer), value, shape, path)
         case (.integer, .number(let number)) where number == number.rounded(): checkRange(number, value, shape, path)
         case (.number, .integer(let integer)): checkRange(Double(integer), value, shape, path)
         case (.number, .number(let number)): checkRange(number, value, shape, path)
         case (.boolean, .bool), (.timestamp, .integer), (.timestamp, .number), (.timestamp, .string): break
-        default: throw Self.mismatch(Self.name(of: shape.kind), value, path)
+        default: throw Self.mismatch(Self.name(of: shape.kind), value, path())
         }
     }
 
+    /// A member's place. The services name members so in these messages, whatever their case on the wire.
+    private static func place(_ member: String, in path: String) -> String {
+        let spelled = member.prefix(1).lowercased() + member.dropFirst()
+        return path.isEmpty ? spelled : "\(path).\(spelled)"
+    }
+
     private mutating func checkMap(
-        _ object: [String: JSONValue], key: String, value: String, path: String
+        _ object: [String: JSONValue], key: String, value: String, path: () -> String
     ) throws(AWSError) {
         let keyShape = table.shapes[key]
         let valueShape = table.shapes[value]
@@ -73,14 +78,16 @@ struct ShapeValidator {
         for (name, inner) in object.sorted(by: { $0.key < $1.key }) {
             if let keyShape, !keysFail { keysFail = !violations(of: name, keyShape).isEmpty }
             if let valueShape, case .string = valueShape.kind {
-                guard case .string(let text) = inner else { throw Self.mismatch("a string", inner, "\(path).\(name)") }
+                guard case .string(let text) = inner else {
+                    throw Self.mismatch("a string", inner, "\(path()).\(name)")
+                }
                 if !valuesFail { valuesFail = !violations(of: text, valueShape).isEmpty }
             } else {
-                try check(inner, value, path: "\(path).\(name).member")
+                try check(inner, value, path: { "\(path()).\(name).member" })
             }
         }
-        if keysFail, let keyShape { failMap("keys", keyShape, path) }
-        if valuesFail, let valueShape { failMap("value", valueShape, path) }
+        if keysFail, let keyShape { failMap("keys", keyShape, path()) }
+        if valuesFail, let valueShape { failMap("value", valueShape, path()) }
     }
 
     /// A map's failure lists every constraint of its keys or values and quotes nothing, since values may be secret.
@@ -131,12 +138,16 @@ struct ShapeValidator {
 
     // MARK: Words
 
-    private mutating func checkLength(_ count: Int, _ value: JSONValue, _ shape: ShapeTable.Shape, _ path: String) {
+    private mutating func checkLength(
+        _ count: Int, _ value: JSONValue, _ shape: ShapeTable.Shape, _ path: () -> String
+    ) {
         if let maximum = shape.maximum, Double(count) > maximum { fail(value, shape, path, Self.atMost(maximum)) }
         if let minimum = shape.minimum, Double(count) < minimum { fail(value, shape, path, Self.atLeast(minimum)) }
     }
 
-    private mutating func checkRange(_ number: Double, _ value: JSONValue, _ shape: ShapeTable.Shape, _ path: String) {
+    private mutating func checkRange(
+        _ number: Double, _ value: JSONValue, _ shape: ShapeTable.Shape, _ path: () -> String
+    ) {
         if let maximum = shape.maximum, number > maximum {
             fail(value, shape, path, "Member must have value less than or equal to \(Self.plain(maximum))")
         }
@@ -146,7 +157,7 @@ struct ShapeValidator {
     }
 
     private mutating func fail(
-        _ value: JSONValue, _ shape: ShapeTable.Shape, _ path: String, _ constraint: String
+        _ value: JSONValue, _ shape: ShapeTable.Shape, _ path: () -> String, _ constraint: String
     ) {
         var quoted = ""
         switch value {
@@ -155,7 +166,7 @@ struct ShapeValidator {
         case .number(let number) where !shape.isSensitive: quoted = "'\(number)' "
         default: break
         }
-        failures.append("Value \(quoted)at '\(path)' failed to satisfy constraint: \(constraint)")
+        failures.append("Value \(quoted)at '\(path())' failed to satisfy constraint: \(constraint)")
     }
 
     private static func atMost(_ bound: Double) -> String {

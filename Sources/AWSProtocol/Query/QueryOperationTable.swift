@@ -33,7 +33,7 @@ public struct QueryOperationTable: Sendable {
         _ operation: String, _ body: @escaping @Sendable (Input, ServiceRequest) async throws -> Output
     ) {
         handlers[operation] = { document, request in
-            let input = try AWSJSON.decode(Input.self, from: try AWSJSON.encode(document))
+            let input = try JSONValueDecoder.decode(Input.self, from: document)
             return try Self.tree(try await body(input, request))
         }
     }

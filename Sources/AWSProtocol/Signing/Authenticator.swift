@@ -20,6 +20,7 @@ public struct Authenticator: Sendable {
     private let credentials: any CredentialSource
     private let bodyBytesMax: Int
     private let acceptsSignatureV2: Bool
+    private let signingKeys = SigningKeyCache()
 
     /// Makes an authenticator.
     /// - Parameters:
@@ -99,7 +100,7 @@ public struct Authenticator: Sendable {
             verified.body = RequestBody(bytes: bytes)
             payload = SHA256.digest(bytes).description
         }
-        let key = SigningKey(secret: credential.secret, scope: claim.scope)
+        let key = signingKeys.key(claim.accessKeyID, secret: credential.secret, scope: claim.scope)
         try Self.checkSignature(request, claim, key, payload: payload, singleEncoding: service == .s3)
         verified.body = try checkedBody(verified.body, request, claim, key, payload: payload, dialect)
         if !streams, PayloadHash.isDigest(payload) {

@@ -69,12 +69,15 @@ struct SigningClaim: Sendable {
         _ authorization: String, _ request: ServiceRequest
     ) throws(AuthenticationFailure) -> SigningClaim {
         var parts: [String: String] = [:]
-        for piece in authorization.dropFirst(algorithm.count).split(separator: ",") {
-            let pair = piece.trimmingCharacters(in: .whitespaces)
-            guard let equals = pair.firstIndex(of: "=") else {
+        // On bytes: the parts are ASCII or wrong, and characters cost more than the signature.
+        for piece in authorization.utf8.dropFirst(algorithm.utf8.count).split(separator: UInt8(ascii: ",")) {
+            let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+            var pair = piece.drop(while: isBlank)
+            while let last = pair.last, isBlank(last) { pair.removeLast() }
+            guard let equals = pair.firstIndex(of: UInt8(ascii: "=")) else {
                 throw .malformed("Authorization header has a part without '=': give Name=Value parts.")
             }
-            parts[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
+            parts[String(Substring(pair[..<equals]))] = String(Substring(pair[pair.index(after: equals)...]))
         }
         for name in ["Credential", "SignedHeaders", "Signature"] where (parts[name] ?? "").isEmpty {
             throw .malformed("Authorization header requires '\(name)' parameter.")

@@ -1,8 +1,10 @@
 import Cryptography
+import Synchronization
 
 /// SigV4's derived key and what is signed with it.
 struct SigningKey: Sendable {
-    private let key: [UInt8]
+    /// Keyed once: what is signed differs, the key does not.
+    private let mac: HMACSHA256
     let scope: CredentialScope
 
     /// Derives the key: HMAC chain over date, region, service and `aws4_request`.
@@ -13,19 +15,53 @@ struct SigningKey: Sendable {
         for part in [scope.region, scope.service, "aws4_request"] {
             key = HMACSHA256.code(key: key, Array(part.utf8)).bytes
         }
-        self.key = key
+        mac = HMACSHA256(key: key)
+        wipe(&key)
         self.scope = scope
     }
 
     /// The lower-case hexadecimal signature of a string to sign.
     func signature(of stringToSign: String) -> String {
-        HMACSHA256.code(key: key, Array(stringToSign.utf8)).description
+        var mac = mac
+        mac.update(Array(stringToSign.utf8))
+        return mac.finish().description
     }
 
     /// The string to sign for a whole request.
     func stringToSign(timestamp: String, canonicalRequest: String) -> String {
         let digest = SHA256.digest(Array(canonicalRequest.utf8)).description
         return "\(SigningClaim.algorithm)\n\(timestamp)\n\(scope.text)\n\(digest)"
+    }
+}
+
+/// Signing keys by access key and scope: a client's key is the same for a day.
+///
+/// An entry is used only for the secret that it was derived from, so that a key id with another secret, of a forged session
+/// for instance, never meets it.
+final class SigningKeyCache: Sendable {
+    private struct Name: Hashable {
+        let accessKeyID: String
+        let scope: CredentialScope
+    }
+
+    private struct Entry {
+        let secret: SecretBytes
+        let key: SigningKey
+    }
+
+    private let entries = Mutex<[Name: Entry]>([:])
+    private static let countMax = 1024
+
+    /// The key for a secret and a scope, derived unless it is known.
+    func key(_ accessKeyID: String, secret: SecretBytes, scope: CredentialScope) -> SigningKey {
+        let name = Name(accessKeyID: accessKeyID, scope: scope)
+        if let known = entries.withLock({ $0[name] }), constantTimeEqual(known.secret, secret) { return known.key }
+        let key = SigningKey(secret: secret, scope: scope)
+        entries.withLock { entries in
+            if entries.count >= Self.countMax { entries.removeAll(keepingCapacity: true) }
+            entries[name] = Entry(secret: secret, key: key)
+        }
+        return key
     }
 }
 

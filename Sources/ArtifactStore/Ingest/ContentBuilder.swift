@@ -106,7 +106,7 @@ final class ContentBuilder {
         let jobs = jobs
         let results = SegmentResults(count: jobs.count)
         try arena.withUnsafeBytes { bytes in
-            // Lent for the duration of `forEach`, which returns after all calls have.
+            // Proof: lent for the duration of `forEach`, which returns after all calls have, and only read.
             nonisolated(unsafe) let bytes = bytes
             let session = session
             try session.pool.forEach(jobs.count) { index in

@@ -25,7 +25,7 @@ final class PRFCutter: StreamCutter {
 
     /// Ciphers between uses.
     ///
-    /// Sendable: the list is the only owner of a cipher while it is in it, and `take` hands it to one caller.
+    /// Proof: the list, behind its lock, is the only owner of a cipher that is in it; `take` hands it to one caller.
     private struct Idle: @unchecked Sendable { var ciphers: [AES128Blocks] = [] }
 
     init(cutKey: SecretBytes) throws {

@@ -2,7 +2,7 @@ import COpenSSL
 
 /// Owns one `EVP_PKEY`.
 ///
-/// `@unchecked Sendable`: the key is complete when the handle is made and only read afterwards; libcrypto documents
+/// Proof: the key is complete when the handle is made and only read afterwards; libcrypto documents
 /// concurrent use of one `EVP_PKEY` by several contexts as safe as long as nobody changes it, and its reference count is
 /// atomic.
 final class PKeyHandle: @unchecked Sendable {

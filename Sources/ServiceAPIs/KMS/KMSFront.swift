@@ -17,35 +17,17 @@ public struct KMSFront: ServiceFront {
         keys: KeyHierarchy, access: AccessControl,
         report: @escaping @Sendable (any Error, ServiceRequest) -> Void = { _, _ in }
     ) {
-        var table = JSONOperationTable(shapes: KMSShapes.table, mapError: Self.awsError, report: report)
+        // Decoders accept repeated members in ways that differ, and an encryption context must mean one thing only.
+        var table = JSONOperationTable(
+            shapes: KMSShapes.table, depthMax: 16, allowsRepeatedMembers: false, mapError: Self.awsError,
+            report: report)
         let operations = KMSOperations(keys: keys, authorizer: KMSAuthorizer(keys: keys, access: access))
         operations.register(in: &table)
         self.table = table
     }
 
     /// Answers one authenticated request.
-    public func respond(to request: ServiceRequest) async -> ServiceResponse {
-        do {
-            let bytes = try await request.body.collect(upTo: JSONOperationTable.bodyBytesMax)
-            try JSONScanner.check(bytes)
-            var checked = request
-            checked.body = RequestBody(bytes: bytes)
-            return await table.respond(to: checked)
-        } catch JSONScanner.Flaw.tooDeep {
-            return .failure(
-                AWSError("SerializationException", "The request is nested deeper than \(JSONScanner.depthMax) levels."),
-                to: request, in: .json)
-        } catch JSONScanner.Flaw.duplicateMember(let name) {
-            return .failure(
-                AWSError("SerializationException", "The request names the member '\(name.prefix(128))' twice."),
-                to: request,
-                in: .json)
-        } catch {
-            return .failure(
-                error as? AWSError ?? AWSError("SerializationException", "The request's body could not be read."),
-                to: request, in: .json)
-        }
-    }
+    public func respond(to request: ServiceRequest) async -> ServiceResponse { await table.respond(to: request) }
 
     /// The names of the operations that have an implementation.
     var supported: Set<String> { table.supported }

@@ -97,7 +97,7 @@ struct Watcher {
 
 /// What a watcher shows: a block that moves on terminals, one line a change elsewhere, snapshots as JSON.
 final class WatchScreen: @unchecked Sendable {
-    // Unchecked: used by one task, the follower's, and after that task has ended by the caller's.
+    // Proof: used by one task, the follower's, and after that task has ended by the caller's, which awaited it.
     private let format: OutputFormat
     private var linesDrawn = 0
     private var said: [String: String] = [:]

@@ -1,12 +1,15 @@
 """scripts/bench keys: data keys per second, inside the process and over HTTP beside moto_server."""
 
 import argparse
+import base64
 import json
 import os
 import pathlib
 import secrets
+import selectors
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,13 +21,13 @@ from .measure import Report
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench keys")
     parser.add_argument("--json", help="write the results here instead of standard output")
-    parser.add_argument("--quick", action="store_true", help="fewer requests")
+    parser.add_argument("--quick", action="store_true", help="shorter runs")
     arguments = parser.parse_args()
     report = Report()
     with tempfile.TemporaryDirectory(prefix="coffer-bench-", dir=os.environ.get("COFFER_BENCH_DIR")) as folder:
         folder = pathlib.Path(folder)
         inner(report, folder / "inner", 20_000 if arguments.quick else 200_000)
-        over_http(report, folder, 500 if arguments.quick else 3000)
+        over_http(report, folder, arguments.quick)
     report.finish(arguments.json)
 
 
@@ -89,82 +92,144 @@ def signed(endpoint, access, secret, operation, document):
     return f"POST / HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def exchange(connection, request):
-    """Sends a request and reads its answer; returns the body and whether the server ends the connection."""
-    connection.sendall(request)
-    received = b""
-    while b"\r\n\r\n" not in received:
-        piece = connection.recv(65536)
+class Channel:
+    """One keep-alive connection that repeats a request."""
+
+    def __init__(self, port, request):
+        self.port, self.request = port, request
+        self.connect()
+
+    def connect(self):
+        self.socket = socket.create_connection(("127.0.0.1", self.port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.received = b""
+
+    def send(self):
+        self.began = time.perf_counter()
+        self.socket.sendall(self.request)
+
+    def take(self):
+        """Reads what is there; the body once the answer is whole, else None. Fails on any answer but 200."""
+        piece = self.socket.recv(65536)
         if not piece:
-            raise ConnectionError("closed")
-        received += piece
-    head, body = received.split(b"\r\n\r\n", 1)
-    lines = head.decode("latin-1").split("\r\n")
-    length = next(int(line.split(":", 1)[1]) for line in lines if line.lower().startswith("content-length:"))
-    while len(body) < length:
-        body += connection.recv(65536)
-    if " 200 " not in lines[0]:
-        raise SystemExit(f"{lines[0]}: {body[:500]}")
-    return body, any(line.lower() == "connection: close" for line in lines)
+            raise SystemExit("the server closed a connection in the middle of an answer")
+        self.received += piece
+        end = self.received.find(b"\r\n\r\n")
+        if end < 0:
+            return None
+        head = self.received[:end].lower()
+        length = int(head[head.index(b"content-length:") + 15:].split(b"\r\n", 1)[0])
+        body = self.received[end + 4:]
+        if len(body) < length:
+            return None
+        if b" 200 " not in head[:16]:
+            raise SystemExit(f"{head[:64]}: {body[:500]}")
+        self.received = b""
+        if b"connection: close" in head:
+            # A server that closes after each answer pays for that.
+            self.socket.close()
+            self.connect()
+        return body
 
 
-def rate(service, access, secret, count):
-    """GenerateDataKey requests per second over one connection at a time, and the median latency in milliseconds."""
-    def connect():
-        connection = socket.create_connection(("127.0.0.1", service.port))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+def ask(service, access, secret, operation, document):
+    """One request; its answer's document."""
+    channel = Channel(service.port, signed(service.endpoint, access, secret, operation, document))
+    channel.send()
+    while (body := channel.take()) is None:
+        pass
+    channel.socket.close()
+    return json.loads(body)
 
-    connection = connect()
-    document, closes = exchange(connection, signed(service.endpoint, access, secret, "CreateKey", {}))
-    request = signed(
-        service.endpoint, access, secret, "GenerateDataKey",
-        {"KeyId": json.loads(document)["KeyMetadata"]["KeyId"], "KeySpec": "AES_256", "EncryptionContext": {"a": "b"}},
-    )
-    # A server that closes after each answer pays for that.
+
+def rate(service, request, connections, seconds):
+    """Requests per second over several connections, each with one request under way, and the median latency in ms."""
+    channels = [Channel(service.port, request) for _ in range(connections)]
+    poll = selectors.DefaultSelector()
+    for channel in channels:
+        poll.register(channel.socket, selectors.EVENT_READ, channel)
+        channel.send()
     times = []
-    for _ in range(count):
-        began = time.perf_counter()
-        if closes:
-            connection.close()
-            connection = connect()
-        _, closes = exchange(connection, request)
-        times.append(time.perf_counter() - began)
-    connection.close()
+    began = time.perf_counter()
+    end = began + seconds
+    while (now := time.perf_counter()) < end:
+        for key, _ in poll.select(1):
+            channel = key.data
+            if channel.take() is None:
+                continue
+            times.append(time.perf_counter() - channel.began)
+            if channel.socket is not key.fileobj:
+                poll.unregister(key.fileobj)
+                poll.register(channel.socket, selectors.EVENT_READ, channel)
+            channel.send()
+    for channel in channels:
+        channel.socket.close()
     times.sort()
-    return count / sum(times), times[len(times) // 2] * 1000
+    return len(times) / (now - began), times[len(times) // 2] * 1000
 
 
-def over_http(report, folder, count):
+def requests(service, access, secret):
+    """The measured requests by operation, signed once: a signature holds for minutes, and the client costs nothing."""
+    key = ask(service, access, secret, "CreateKey", {})["KeyMetadata"]["KeyId"]
+    context = {"aws:s3:arn": "arn:aws:s3:::bucket/key"}
+    plaintext = base64.b64encode(bytes(32)).decode()
+    encrypt = {"KeyId": key, "Plaintext": plaintext, "EncryptionContext": context}
+    blob = ask(service, access, secret, "Encrypt", encrypt)["CiphertextBlob"]
+    documents = {
+        "Encrypt": encrypt,
+        "Decrypt": {"CiphertextBlob": blob, "EncryptionContext": context},
+        "GenerateDataKey": {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": context},
+    }
+    return {name: signed(service.endpoint, access, secret, name, value) for name, value in documents.items()}
+
+
+def over_http(report, folder, quick):
+    """Encrypt, Decrypt and GenerateDataKey with SigV4: each server on one core, the client on another."""
     access, secret = "AKIA" + "B" * 16, secrets.token_hex(20)
+    cores = sorted(os.sched_getaffinity(0))
+    seconds = 1 if quick else 5
     with open(folder / "log", "wb") as log:
         port = free_port()
-        ours = Service(
-            [os.environ["COFFER_BINARY"], "serve", "--data", str(folder / "data"), "--listen", f"127.0.0.1:{port}",
-             "--allow-unsandboxed"],
+        services = {"coffer": Service(
+            pinned(cores, [os.environ["COFFER_BINARY"], "serve", "--data", str(folder / "data"),
+                           "--listen", f"127.0.0.1:{port}", "--allow-unsandboxed"]),
             port, {"COFFER_ROOT_ACCESS_KEY_ID": access, "COFFER_ROOT_SECRET_ACCESS_KEY": secret}, log,
-        )
+        )}
         wait_ready(port)
-        theirs = None
         if shutil.which("moto_server"):
             port = free_port()
-            theirs = Service(["moto_server", "-p", str(port)], port, {}, log)
+            services["moto_server"] = Service(pinned(cores, ["moto_server", "-p", str(port)]), port, {}, log)
         else:
             print("moto_server is not installed: no peer", file=sys.stderr)
-        figures, peer = [], []
-        for _ in range(3):
-            figures.append(rate(ours, access, secret, count))
-            if theirs:
-                peer.append(rate(theirs, access, secret, max(100, count // 10)))
-        ours.stop()
-        if theirs:
-            theirs.stop()
-    best = sorted(figures)[len(figures) // 2]
-    rival = sorted(peer)[len(peer) // 2] if peer else (None, None)
-    report.add("GenerateDataKey over HTTP, one connection", best[0], "1/s", peer="moto_server", peer_value=rival[0])
+        if len(cores) > 1:
+            os.sched_setaffinity(0, cores[1:])
+        figures = {}
+        made = {name: requests(service, access, secret) for name, service in services.items()}
+        for round in range(3):
+            for operation in ("Encrypt", "Decrypt", "GenerateDataKey"):
+                for name, service in services.items():
+                    if round == 0:
+                        rate(service, made[name][operation], 8, seconds / 5)
+                    figures.setdefault((name, operation), []).append(
+                        rate(service, made[name][operation], 8, seconds))
+        for service in services.values():
+            service.stop()
+    for operation in ("Encrypt", "Decrypt", "GenerateDataKey"):
+        ours = statistics.median(value for value, _ in figures["coffer", operation])
+        theirs = figures.get(("moto_server", operation))
+        report.add(
+            f"{operation} over HTTP with SigV4, one core", ours, "1/s", peer="moto_server",
+            peer_value=theirs and statistics.median(value for value, _ in theirs), must=20, aim=40,
+        )
     report.add(
-        "GenerateDataKey over HTTP, median", best[1], "ms", peer="moto_server", peer_value=rival[1], lower=True
+        "GenerateDataKey over HTTP, median of 8 at once",
+        statistics.median(value for _, value in figures["coffer", "GenerateDataKey"]), "ms", lower=True,
     )
+
+
+def pinned(cores, command):
+    """The command on the first core only, where there are two and a way to do so."""
+    return ["taskset", "--cpu-list", str(cores[0]), *command] if len(cores) > 1 and shutil.which("taskset") else command
 
 
 def wait_ready(port):

@@ -17,6 +17,9 @@ struct KeyPolicy: Sendable {
 
     let statements: [Statement]
 
+    /// Whether any statement looks at anything but who asks for what.
+    var hasConditions: Bool { statements.contains { !$0.conditions.isEmpty } }
+
     /// Parses a policy document. Throws `malformedPolicy` with what is wrong.
     init(parsing text: String) throws(KeyError) {
         guard text.utf8.count <= KMSLimits.policyBytes else {

@@ -1,0 +1,233 @@
+import Foundation
+
+/// Writes a tree as JSON text: members in the order of their names, nothing escaped that need not be.
+enum JSONWriter {
+    static func bytes(_ value: JSONValue) -> [UInt8] {
+        var out: [UInt8] = []
+        out.reserveCapacity(512)
+        write(value, into: &out)
+        return out
+    }
+
+    private static func write(_ value: JSONValue, into out: inout [UInt8]) {
+        switch value {
+        case .null: out.append(contentsOf: "null".utf8)
+        case .bool(let flag): out.append(contentsOf: (flag ? "true" : "false").utf8)
+        case .integer(let integer): out.append(contentsOf: String(integer).utf8)
+        case .number(let number): write(number, into: &out)
+        case .string(let text): write(text, into: &out)
+        case .array(let elements):
+            out.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { out.append(UInt8(ascii: ",")) }
+                write(element, into: &out)
+            }
+            out.append(UInt8(ascii: "]"))
+        case .object(let members):
+            out.append(UInt8(ascii: "{"))
+            for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+                if index > 0 { out.append(UInt8(ascii: ",")) }
+                write(member.key, into: &out)
+                out.append(UInt8(ascii: ":"))
+                write(member.value, into: &out)
+            }
+            out.append(UInt8(ascii: "}"))
+        }
+    }
+
+    private static func write(_ number: Double, into out: inout [UInt8]) {
+        // Whole numbers without a fraction, as the services write times; nothing else has a shorter form.
+        let text = Int64(exactly: number).map(String.init) ?? number.description
+        out.append(contentsOf: text.utf8)
+    }
+
+    private static let hexDigits = Array("0123456789abcdef".utf8)
+
+    private static func write(_ text: String, into out: inout [UInt8]) {
+        out.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                out.append(UInt8(ascii: "\\"))
+                out.append(byte)
+            case 0x20...: out.append(byte)
+            case 8: out.append(contentsOf: "\\b".utf8)
+            case 9: out.append(contentsOf: "\\t".utf8)
+            case 10: out.append(contentsOf: "\\n".utf8)
+            case 12: out.append(contentsOf: "\\f".utf8)
+            case 13: out.append(contentsOf: "\\r".utf8)
+            default:
+                out.append(contentsOf: "\\u00".utf8)
+                out.append(hexDigits[Int(byte >> 4)])
+                out.append(hexDigits[Int(byte & 15)])
+            }
+        }
+        out.append(UInt8(ascii: "\""))
+    }
+}
+
+/// Turns values into a tree: times as epoch seconds with milliseconds, blobs in base 64, absent members left out.
+final class JSONValueEncoder: Encoder {
+    let codingPath: [any CodingKey]
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
+    fileprivate var content = Content.none
+
+    /// What has been encoded so far. Nested containers stay open until the whole is taken, hence the references.
+    fileprivate enum Content {
+        case none
+        case scalar(JSONValue)
+        case members([String: JSONValueEncoder])
+        case elements([JSONValueEncoder])
+    }
+
+    fileprivate init(codingPath: [any CodingKey]) { self.codingPath = codingPath }
+
+    /// The tree of a value.
+    static func encode(_ value: some Encodable) throws -> JSONValue {
+        let encoder = JSONValueEncoder(codingPath: [])
+        try encoder.put(value)
+        return encoder.tree
+    }
+
+    fileprivate var tree: JSONValue {
+        switch content {
+        case .none: .object([:])
+        case .scalar(let value): value
+        case .members(let members): .object(members.mapValues(\.tree))
+        case .elements(let elements): .array(elements.map(\.tree))
+        }
+    }
+
+    /// Any value; those that JSON has no form for first.
+    fileprivate func put(_ value: some Encodable) throws {
+        switch value {
+        case let text as String: content = .scalar(.string(text))
+        case let data as Data: content = .scalar(.string(data.base64EncodedString()))
+        case let date as Date:
+            // From whole milliseconds, so that no binary fraction's tail is written.
+            content = .scalar(.number((date.timeIntervalSince1970 * 1000).rounded() / 1000))
+        case let tree as JSONValue: content = .scalar(tree)
+        default: try value.encode(to: self)
+        }
+    }
+
+    fileprivate func child(_ key: any CodingKey) -> JSONValueEncoder {
+        let child = JSONValueEncoder(codingPath: codingPath + [key])
+        guard case .members(var members) = content else {
+            content = .members([key.stringValue: child])
+            return child
+        }
+        content = .none  // So that the members are not copied.
+        members[key.stringValue] = child
+        content = .members(members)
+        return child
+    }
+
+    fileprivate func next() -> JSONValueEncoder {
+        guard case .elements(var elements) = content else {
+            let child = JSONValueEncoder(codingPath: codingPath)
+            content = .elements([child])
+            return child
+        }
+        let child = JSONValueEncoder(codingPath: codingPath)
+        content = .none
+        elements.append(child)
+        content = .elements(elements)
+        return child
+    }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+        if case .none = content { content = .members([:]) }
+        return KeyedEncodingContainer(MemberWriter(encoder: self))
+    }
+
+    func unkeyedContainer() -> any UnkeyedEncodingContainer {
+        if case .none = content { content = .elements([]) }
+        return ElementWriter(encoder: self)
+    }
+
+    func singleValueContainer() -> any SingleValueEncodingContainer { ScalarWriter(encoder: self) }
+
+    fileprivate func put(integer value: some BinaryInteger) throws {
+        guard let integer = Int64(exactly: value) else {
+            throw EncodingError.invalidValue(
+                value, .init(codingPath: codingPath, debugDescription: "the number has more than 64 bits"))
+        }
+        content = .scalar(.integer(integer))
+    }
+
+    fileprivate func put(floating value: Double) throws {
+        guard value.isFinite else {
+            throw EncodingError.invalidValue(
+                value, .init(codingPath: codingPath, debugDescription: "JSON has no such number"))
+        }
+        content = .scalar(.number(value))
+    }
+}
+
+private struct MemberWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
+    let encoder: JSONValueEncoder
+    var codingPath: [any CodingKey] { encoder.codingPath }
+
+    func encodeNil(forKey key: Key) { encoder.child(key).content = .scalar(.null) }
+    func encode(_ value: Bool, forKey key: Key) { encoder.child(key).content = .scalar(.bool(value)) }
+    func encode(_ value: String, forKey key: Key) { encoder.child(key).content = .scalar(.string(value)) }
+    func encode(_ value: Double, forKey key: Key) throws { try encoder.child(key).put(floating: value) }
+    func encode(_ value: Float, forKey key: Key) throws { try encoder.child(key).put(floating: Double(value)) }
+    func encode(_ value: Int, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: Int8, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: Int16, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: Int32, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: Int64, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: UInt, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: UInt8, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: UInt16, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: UInt32, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: UInt64, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
+    func encode(_ value: some Encodable, forKey key: Key) throws { try encoder.child(key).put(value) }
+
+    func nestedContainer<Nested: CodingKey>(
+        keyedBy type: Nested.Type, forKey key: Key
+    ) -> KeyedEncodingContainer<Nested> { encoder.child(key).container(keyedBy: type) }
+    func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
+        encoder.child(key).unkeyedContainer()
+    }
+    func superEncoder() -> any Encoder { encoder }
+    func superEncoder(forKey key: Key) -> any Encoder { encoder.child(key) }
+}
+
+private struct ElementWriter: UnkeyedEncodingContainer {
+    let encoder: JSONValueEncoder
+    var codingPath: [any CodingKey] { encoder.codingPath }
+    var count: Int { if case .elements(let elements) = encoder.content { elements.count } else { 0 } }
+
+    func encodeNil() { encoder.next().content = .scalar(.null) }
+    func encode(_ value: some Encodable) throws { try encoder.next().put(value) }
+    func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
+        encoder.next().container(keyedBy: type)
+    }
+    func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { encoder.next().unkeyedContainer() }
+    func superEncoder() -> any Encoder { encoder.next() }
+}
+
+private struct ScalarWriter: SingleValueEncodingContainer {
+    let encoder: JSONValueEncoder
+    var codingPath: [any CodingKey] { encoder.codingPath }
+
+    func encodeNil() { encoder.content = .scalar(.null) }
+    func encode(_ value: Bool) { encoder.content = .scalar(.bool(value)) }
+    func encode(_ value: String) { encoder.content = .scalar(.string(value)) }
+    func encode(_ value: Double) throws { try encoder.put(floating: value) }
+    func encode(_ value: Float) throws { try encoder.put(floating: Double(value)) }
+    func encode(_ value: Int) throws { try encoder.put(integer: value) }
+    func encode(_ value: Int8) throws { try encoder.put(integer: value) }
+    func encode(_ value: Int16) throws { try encoder.put(integer: value) }
+    func encode(_ value: Int32) throws { try encoder.put(integer: value) }
+    func encode(_ value: Int64) throws { try encoder.put(integer: value) }
+    func encode(_ value: UInt) throws { try encoder.put(integer: value) }
+    func encode(_ value: UInt8) throws { try encoder.put(integer: value) }
+    func encode(_ value: UInt16) throws { try encoder.put(integer: value) }
+    func encode(_ value: UInt32) throws { try encoder.put(integer: value) }
+    func encode(_ value: UInt64) throws { try encoder.put(integer: value) }
+    func encode(_ value: some Encodable) throws { try encoder.put(value) }
+}
