@@ -55,4 +55,24 @@ extension ObjectStorage {
         }
         return object
     }
+
+    /// What to set as `StoreConfiguration.presentationChanged`: objects that show the version as a ZIP follow it.
+    ///
+    /// - Throws: `StoreError` with `.conflict` when the ZIP is a part of an object that was put together from parts, which
+    ///   would have other bytes.
+    public static func presentationChanged(
+        _ id: VersionID, byteCount: Int64, etag: String, _ transaction: Transaction
+    ) throws {
+        let zip = ObjectPresentation.zip.rawValue
+        let part = try transaction.row(
+            "SELECT object FROM object_segments WHERE content = ? AND presentation = ? LIMIT 1", id.rawValue, zip)
+        guard part == nil else {
+            throw StoreError(
+                .conflict,
+                "the ZIP of version \(id) is a part of an S3 object, whose bytes would change; delete that first")
+        }
+        try transaction.execute(
+            "UPDATE object_versions SET size = ?, etag = ? WHERE content = ? AND presentation = ?", byteCount, etag,
+            id.rawValue, zip)
+    }
 }

@@ -1,12 +1,15 @@
 """Rotation of the keys below the root, and re-encryption of what is stored, beside a server at work."""
 
+import io
 import json
 import random
 import sqlite3
 import threading
 import unittest
+import zipfile
 
-from server import Server
+from pipelines import BUILDSPEC, declaration
+from server import Repository, Server
 
 
 class RotationCase(unittest.TestCase):
@@ -69,6 +72,36 @@ class RotationCase(unittest.TestCase):
         self.server.coffer("verify", "--content")
         wrong = self.server.coffer("key", "rotate", "journal", check=False)
         self.assertEqual(wrong.returncode, 2)
+
+    def test_artifacts_in_buckets_follow_when_they_are_cut_anew(self):
+        s3 = self.server.client("s3")
+        for bucket in ("artifacts", "site"):
+            s3.create_bucket(Bucket=bucket)
+        repository = Repository(self.server.home / "repository")
+        lines = "\n".join(str(self.random.random()) for _ in range(100_000))
+        repository.commit({"index.txt": "one", "big.txt": lines, "buildspec.yml": BUILDSPEC % "cp big.txt site/"})
+        self.server.coffer("repository", "add", "web", repository.path)
+        self.server.coffer("pipeline", "put", "-", input=json.dumps(declaration("demo", "web", approval=False)))
+        self.server.coffer("execution", "watch", "demo", "1")
+
+        def archives():
+            found = {}
+            for item in s3.list_objects_v2(Bucket="artifacts")["Contents"]:
+                head = s3.head_object(Bucket="artifacts", Key=item["Key"])
+                answer = s3.get_object(Bucket="artifacts", Key=item["Key"])
+                body = answer["Body"].read()
+                self.assertEqual({item["Size"], head["ContentLength"], answer["ContentLength"]}, {len(body)})
+                self.assertEqual({item["ETag"], head["ETag"]}, {answer["ETag"]})
+                with zipfile.ZipFile(io.BytesIO(body)) as archive:
+                    found[item["Key"]] = ({n: archive.read(n) for n in archive.namelist()}, item["ETag"])
+            return found
+
+        before = archives()
+        self.server.coffer("key", "rotate", "dedup")
+        self.server.coffer("store", "reencrypt", "--yes")
+        after = archives()
+        self.assertEqual({k: v[0] for k, v in before.items()}, {k: v[0] for k, v in after.items()})
+        self.assertNotEqual({v[1] for v in before.values()}, {v[1] for v in after.values()}, "other bytes, another tag")
 
     def test_reencryption_beside_readers_and_writers(self):
         before = {

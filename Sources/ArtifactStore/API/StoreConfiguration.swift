@@ -54,6 +54,12 @@ public struct StoreConfiguration: Sendable {
     /// Why an execution still needs the versions it made, one sentence a reason; empty when it does not. Asked within the
     /// transaction that would delete such a version.
     public var executionUses: @Sendable (_ execution: String, Transaction) throws -> [String] = { _, _ in [] }
+    /// Told, within the transaction that records it, that the ZIP view of a version has another length and tag from now on:
+    /// its chunks were encoded or cut anew. What it throws undoes the change.
+    public var presentationChanged:
+        @Sendable (_ version: VersionID, _ byteCount: Int64, _ etag: String, Transaction) throws -> Void = {
+            _, _, _, _ in
+        }
 
     /// A configuration with defaults for everything but the directory.
     public init(directory: FilePath) { self.directory = directory }

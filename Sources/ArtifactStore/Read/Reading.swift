@@ -200,12 +200,14 @@ extension ArtifactStore {
         let number = try row.int("zip_number") + 1
         let etag = etag(version.root.contentID, number: number)
         let bytes = plan.layout.totalBytes
+        let changed = configuration.presentationChanged
         try await catalog.write { transaction in
-            _ = try transaction.execute(
+            let count = try transaction.execute(
                 """
                 UPDATE store_versions SET zip_bytes = ?, zip_etag = ?, zip_number = ?, zip_shape = ?
                 WHERE id = ? AND zip_number = ?
                 """, bytes, etag, number, shape, version.id.rawValue, number - 1)
+            if count == 1 { try changed(version.id, bytes, etag, transaction) }
         }
         return etag
     }

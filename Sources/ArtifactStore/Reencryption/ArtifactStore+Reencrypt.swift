@@ -57,10 +57,11 @@ extension ArtifactStore {
             staged.root.encode(), dataKey: dataKey, version: id, number: try row.int("number"))
         let roots = try staged.root.refs().flatMap(\.id.bytes)
         let zip = try await zipAfter(row, staged)
+        let isChanged = try zip.number != row.int("zip_number")
         let (before, envelope, domain) = (try row.bytes("root"), wrapped, staged.ingest.session.domain)
         let (bytes, time) = (staged.logicalBytes, now())
         try await commit(staged.ingest.session.outcome, durables, staged.ingest.lease, at: time) {
-            [retiredDomains] transaction in
+            [retiredDomains, configuration] transaction in
             try retiredDomains.check(domain)
             let changed = try transaction.execute(
                 """
@@ -71,6 +72,7 @@ extension ArtifactStore {
                 zip.bytes, zip.etag, zip.number, zip.shape, id.rawValue, before)
             // Deleted for good meanwhile, re-keyed, or its data key re-wrapped: look again.
             guard changed == 1 else { throw StoreError(.leaseExpired, "version \(id) was changed meanwhile") }
+            if isChanged { try configuration.presentationChanged(id, zip.bytes, zip.etag, transaction) }
             try Self.advance(job, cursor, bytes: bytes, at: time.milliseconds, transaction)
         }
     }

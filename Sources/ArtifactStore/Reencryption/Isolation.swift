@@ -70,7 +70,7 @@ extension ArtifactStore {
         let tag = isSame ? version.zip.etag : etag(version.contentID, number: number)
         let bytes = isSame ? version.zip.byteCount : zip.byteCount
         try await commit(staged.ingest.session.outcome, durables, staged.ingest.lease, at: now()) {
-            [retiredDomains] transaction in
+            [retiredDomains, configuration] transaction in
             try retiredDomains.check(domain)
             let changed = try transaction.execute(
                 """
@@ -80,6 +80,7 @@ extension ArtifactStore {
                 """, sealed, roots, domain.id, Int64(domain.epoch), bytes, tag, number, zip.shape,
                 version.id.rawValue, wrapped, before)
             guard changed == 1 else { throw StoreError(.conflict, "version \(version.id) was changed meanwhile") }
+            if !isSame { try configuration.presentationChanged(version.id, bytes, tag, transaction) }
             for pack in old {
                 try transaction.execute(
                     "INSERT INTO store_scour (pack) VALUES (?) ON CONFLICT (pack) DO NOTHING", Int64(pack))

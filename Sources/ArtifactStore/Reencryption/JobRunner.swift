@@ -141,7 +141,7 @@ extension ArtifactStore {
             } catch let error as StoreError where error.code == .leaseExpired && attempts < 3 {
                 attempts += 1  // A collection or rotation came between.
             } catch let error as StoreError
-                where [.keyUnavailable, .integrity, .notFound, .leaseExpired].contains(error.code)
+                where [.keyUnavailable, .integrity, .notFound, .leaseExpired, .conflict].contains(error.code)
             {
                 try await skip(job, try VersionRow.id(row), error.message)
                 return false
