@@ -51,6 +51,8 @@ extension CommandExit {
         case (401, _), (403, _): self = .notAllowed
         case (404, _): self = .notFound
         case (409, _), (412, _): self = .conflict
+        // A full disk stays full: trying again does not help before somebody has freed space.
+        case (507, _): self = .refused
         case (500..., _): self = .unreachable
         default:
             let signatures = [

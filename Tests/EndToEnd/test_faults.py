@@ -97,6 +97,10 @@ class FullDisk(unittest.TestCase):
         self.assertEqual(caught.exception.response["Error"]["Code"], "ServiceUnavailable", caught.exception)
         self.assertIn("full", caught.exception.response["Error"]["Message"])
         self.check_kept()
+        (self.server.home / "file").write_bytes(b"y" * 300_000)
+        refused = self.server.coffer("artifact", "put", "hand/file", self.server.home / "file", check=False)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("full", refused.stderr)
 
         self.server.kill()
         (self.server.data / RESERVE).unlink()
