@@ -7,6 +7,8 @@ import os
 import unittest
 
 from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes, hmac, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from server import Server
@@ -466,9 +468,15 @@ class Operations(unittest.TestCase):
     # The table is whole.
 
     def test_no_operation_is_missing(self):
-        names = {f"test_{xform_name(name)}" for name in self.kms.meta.service_model.operation_names}
-        self.assertEqual(len(names), 54)
-        self.assertEqual(names - {name for name in dir(self)}, set())
+        names = set(self.kms.meta.service_model.operation_names)
+        tested = {name for name in names if hasattr(self, f"test_{xform_name(name)}")}
+        self.assertEqual(len(tested), 54)
+        # boto3 is installed anew and may know operations that AWS has added since: they are refused by name.
+        client = self.server.client("kms", config=Config(parameter_validation=False, retries={"max_attempts": 0}))
+        for name in names - tested:
+            with self.assertRaises(ClientError) as caught:
+                getattr(client, xform_name(name))()
+            self.assertEqual(caught.exception.response["Error"]["Code"], "UnknownOperationException", name)
 
 
 if __name__ == "__main__":
