@@ -84,6 +84,7 @@ public final class ArtifactStore: Sendable {
         leases = Leases(epoch: epoch)
         try await Recovery(catalog: catalog, packs: packs, pool: pool, ring: ring).run()
         try await LogBeginning(catalog: catalog, store: self).run()
+        try await certifySigningKey()
         reclaimWhenFull()
     }
 

@@ -58,7 +58,7 @@ extension ObjectStorage {
 
     /// What to set as `StoreConfiguration.presentationChanged`: objects that show the version as a ZIP follow it.
     ///
-    /// - Throws: `StoreError` with `.conflict` when the ZIP is a part of an object that was put together from parts, which
+    /// - Throws: `StoreError` with `.retained` when the ZIP is a part of an object that was put together from parts, which
     ///   would have other bytes.
     public static func presentationChanged(
         _ id: VersionID, byteCount: Int64, etag: String, _ transaction: Transaction
@@ -68,7 +68,7 @@ extension ObjectStorage {
             "SELECT object FROM object_segments WHERE content = ? AND presentation = ? LIMIT 1", id.rawValue, zip)
         guard part == nil else {
             throw StoreError(
-                .conflict,
+                .retained,
                 "the ZIP of version \(id) is a part of an S3 object, whose bytes would change; delete that first")
         }
         try transaction.execute(

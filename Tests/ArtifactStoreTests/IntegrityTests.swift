@@ -1,6 +1,7 @@
 import Catalog
 import Cryptography
 import Foundation
+import KeyHierarchy
 import SystemPackage
 import Testing
 
@@ -209,6 +210,48 @@ import Testing
         try await third.store.acknowledgeRollback(problem, by: "test")
         #expect(try await third.store.rollbackProblem() == nil)
         #expect(try await third.store.verify().problems == [])
+    }
+
+    @Test("Heads that are recorded at once while versions are published verify, and the mark never goes back")
+    func concurrentHeads() async throws {
+        let (fixture, _) = try await Self.furnished()
+        defer { fixture.remove() }
+        let store = fixture.store
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for writer in 0..<2 {
+                group.addTask {
+                    for index in 0..<10 { _ = try await fixture.publish([UInt8(writer), UInt8(index)]) }
+                }
+            }
+            for _ in 0..<4 {
+                group.addTask {
+                    var last: Int64 = 0
+                    for _ in 0..<8 {
+                        try await store.recordHead()
+                        let mark = try await store.versionLog.signer.highWaterMark()?.logSize ?? 0
+                        #expect(mark >= last)
+                        last = mark
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        try await store.recordHead()
+        #expect(try await store.verify().problems == [])
+    }
+
+    @Test("A signing key whose certificate a crash took is certified when the store is opened")
+    func certificate() async throws {
+        let (fixture, _) = try await Self.furnished()
+        defer { fixture.remove() }
+        try await fixture.store.versionLog.signer.rotateKey()
+        let later = try await fixture.reopened(configure: { $0.undeleteSeconds = 0 })
+        let entry = try await later.catalog.read {
+            try $0.row("SELECT key_version FROM store_log WHERE subject = 'key/2'")
+        }
+        #expect(try entry?.int("key_version") == 1)
+        #expect(try await later.store.rotateSigningKey() == 3)
+        #expect(try await later.store.verify().problems == [])
     }
 
     @Test("Another history of the same length is noticed")

@@ -229,6 +229,30 @@ import Testing
         #expect(try await later.store.job(job.id).done == ids.count)
     }
 
+    @Test("A ZIP that is a part of something else is left as it is, listed, and the version is read as before")
+    func retainedPresentation() async throws {
+        let fixture = try await StoreFixture(configure: { configuration in
+            configuration.undeleteSeconds = 0
+            configuration.presentationChanged = { id, _, _, _ in
+                throw StoreError(.retained, "the ZIP of version \(id) is a part of an S3 object")
+            }
+        })
+        defer { fixture.remove() }
+        let ids = try await Self.furnish(fixture, seed: 9)
+        // As another encoder would have made it.
+        _ = try await fixture.catalog.write { transaction in
+            try transaction.execute("UPDATE store_versions SET zip_shape = ? WHERE id = ?", [1, 2, 3], ids[2].rawValue)
+        }
+        let before = try await Self.snapshot(ids[2], fixture.store)
+        let job = try await fixture.store.startReencryption(in: fixture.scope, by: "test")
+        let done = try await fixture.store.runJob(job.id)
+        #expect(done.state == .done && done.skipped == 1)
+        #expect(try await fixture.store.skippedVersions(ofJob: job.id).map(\.version) == [ids[2]])
+        #expect(try await Self.snapshot(ids[2], fixture.store) == before)
+        let error = await #expect(throws: StoreError.self) { try await fixture.store.isolate(ids[2]) }
+        #expect(error?.code == .retained)
+    }
+
     @Test("Versions move to another key with their content")
     func otherKey() async throws {
         let fixture = try await StoreFixture()

@@ -8,6 +8,10 @@ extension ArtifactStore {
     /// Signs the head of the version log, if it has grown, and keeps how far both logs have come beside the root key. The
     /// server does so every minute and when it stops.
     public func recordHead() async throws {
+        // Rarely two at once: every minute, when the signing key rotates, when the server stops. A later head must never
+        // take the tree of an earlier one, nor the mark go back.
+        while !versionLog.headGate.enter() { try await Task.sleep(for: .milliseconds(5)) }
+        defer { versionLog.headGate.leave() }
         let (size, leaf) = try await catalog.read { try VersionLog.last($0) }
         let last = try await catalog.read {
             try $0.row("SELECT size, journal_size FROM store_log_heads ORDER BY size DESC LIMIT 1")
@@ -16,8 +20,7 @@ extension ArtifactStore {
         let isNews =
             try last.map { try $0.int64("size") < size || $0.int64("journal_size") < journal.size } ?? (size > 0)
         guard isNews else { return }
-        try await advanceFrontier(to: size)
-        let root = versionLog.frontier.withLock { $0.root }
+        let root = try await advanceFrontier(to: size)
         let head = LogHead(
             size: size, root: root, journalSize: journal.size, journalHead: journal.code, at: now().milliseconds)
         let signature = try versionLog.signer.sign(head.message, version: nil)
@@ -34,22 +37,30 @@ extension ArtifactStore {
         try await versionLog.signer.writeHighWaterMark(logSize: size, logHead: leaf)
     }
 
-    private func advanceFrontier(to size: Int64) async throws {
+    /// The root of the tree over the first `size` entries. Only behind the gate of heads.
+    private func advanceFrontier(to size: Int64) async throws -> SHA256Digest {
         while true {
-            let start = versionLog.frontier.withLock { $0.size }
-            guard start < size else { return }
+            let frontier = versionLog.frontier.withLock { $0 }
+            if frontier.size == size { return frontier.root }
+            guard frontier.size < size else {
+                throw StoreError.integrity("the version log went back from \(frontier.size) entries to \(size)")
+            }
             let leaves = try await catalog.read { transaction in
                 try transaction.rows(
                     "SELECT leaf FROM store_log WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT 10000",
-                    start, size
+                    frontier.size, size
                 ).map { try $0.bytes("leaf") }
             }
             guard !leaves.isEmpty else { throw StoreError.integrity("the version log ends before entry \(size)") }
-            versionLog.frontier.withLock { frontier in
-                // Somebody else may have been as quick.
-                guard frontier.size == start else { return }
-                for leaf in leaves { if let digest = SHA256Digest(bytes: leaf) { frontier.append(digest) } }
+            var next = frontier
+            for leaf in leaves {
+                guard let digest = SHA256Digest(bytes: leaf) else {
+                    throw StoreError.integrity("entry \(next.size + 1) of the version log has no hash")
+                }
+                next.append(digest)
             }
+            let advanced = next
+            versionLog.frontier.withLock { $0 = advanced }
         }
     }
 
@@ -91,18 +102,27 @@ extension ArtifactStore {
     ///
     /// - Returns: the new key's version.
     public func rotateSigningKey() async throws -> UInt32 {
-        let old = try versionLog.signer.publicKey().version
+        // Should a crash have come between the last one and its certificate.
+        try await certifySigningKey()
         try await versionLog.signer.rotateKey()
+        try await certifySigningKey()
+        try await recordHead()
+        return try versionLog.signer.publicKey().version
+    }
+
+    /// States the current signing key in the log, signed by the one before, unless it is there.
+    func certifySigningKey() async throws {
         let (version, spki) = try versionLog.signer.publicKey()
+        guard version > 1 else { return }
         var statement = Statement(.key, at: now().milliseconds)
         statement.publicKey = Hex.encode(spki)
         statement.keyVersion = version
         let stated = statement
         try await catalog.write { [versionLog] transaction in
-            _ = try versionLog.append(stated, subject: "key/\(version)", signedBy: old, transaction)
+            let known = try transaction.row("SELECT sequence FROM store_log WHERE subject = ?", "key/\(version)")
+            guard known == nil else { return }
+            _ = try versionLog.append(stated, subject: "key/\(version)", signedBy: version - 1, transaction)
         }
-        try await recordHead()
-        return version
     }
 }
 

@@ -13,6 +13,8 @@ final class VersionLog: Sendable {
     private let ring: StorageKeyRing
     /// The tree over the entries that a head was made of last.
     let frontier = Mutex(MerkleFrontier())
+    /// Lets one at a time make a head.
+    let headGate = Gate()
 
     init(signer: any StoreSigner, ring: StorageKeyRing) {
         self.signer = signer

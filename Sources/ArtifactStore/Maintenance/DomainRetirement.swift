@@ -25,14 +25,20 @@ extension ArtifactStore {
                 report.needed.append(epoch)
                 continue
             }
-            let since = try await keys.noteDomainEpoch(epoch, isUnused: true)
-            let age = since.map { now().timeIntervalSince($0) } ?? 0
-            guard immediately || age >= Double(KeyHierarchy.retirementSeconds) else {
+            let since: Date?
+            do {
+                since = try await keys.noteDomainEpoch(epoch, isUnused: true)
+                let age = since.map { now().timeIntervalSince($0) } ?? 0
+                guard immediately || age >= Double(KeyHierarchy.retirementSeconds) else {
+                    retiredDomains.release(epoch)
+                    report.waiting.append(StoreDomainEpoch(id: epoch.id, epoch: epoch.epoch, unusedSince: since))
+                    continue
+                }
+                try await keys.destroyDomainEpoch(epoch)
+            } catch {
                 retiredDomains.release(epoch)
-                report.waiting.append(StoreDomainEpoch(id: epoch.id, epoch: epoch.epoch, unusedSince: since))
-                continue
+                throw error
             }
-            try await keys.destroyDomainEpoch(epoch)
             forget(epoch)
             report.destroyed.append(epoch)
         }

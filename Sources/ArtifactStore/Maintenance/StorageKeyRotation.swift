@@ -183,7 +183,26 @@ extension ArtifactStore {
 
     /// Destroys an older storage key after making sure that nothing is sealed under it, and that nothing will be.
     private func destroy(_ version: UInt32) async throws {
-        let uses = try await catalog.write { [storageKeys] transaction -> Int in
+        do {
+            let uses = try await usesAfterRetiring(version)
+            let unregistered = packs.table.all.filter {
+                $0.state != .deleted && $0.storageKeyVersion == Int(version)
+            }
+            guard uses == 0, unregistered.isEmpty else {
+                throw StoreError(
+                    .conflict,
+                    "\(uses + unregistered.count) things are still sealed under storage key \(version); try again")
+            }
+            try await keys.destroyStorageKey(version: version)
+        } catch {
+            storageKeys.reinstate(version)
+            throw error
+        }
+        storageKeys.forget(version)
+    }
+
+    private func usesAfterRetiring(_ version: UInt32) async throws -> Int {
+        try await catalog.write { [storageKeys] transaction -> Int in
             // Publications that were prepared under this key are refused from here on: they begin again.
             storageKeys.retire(version)
             let marker = withUnsafeBytes(of: version.bigEndian) { Array($0) }
@@ -199,14 +218,5 @@ extension ArtifactStore {
                 + (try transaction.row(
                     "SELECT COUNT(*) AS n FROM store_packs WHERE storage_key = ? AND state < 3", version)?.int("n") ?? 0)
         }
-        let unregistered = packs.table.all.filter { $0.state != .deleted && $0.storageKeyVersion == Int(version) }
-        guard uses == 0, unregistered.isEmpty else {
-            storageKeys.reinstate(version)
-            throw StoreError(
-                .conflict,
-                "\(uses + unregistered.count) things are still sealed under storage key \(version); try again")
-        }
-        try await keys.destroyStorageKey(version: version)
-        storageKeys.forget(version)
     }
 }

@@ -48,7 +48,8 @@ extension ArtifactStore {
     ) async throws {
         let (id, draft) = (try VersionRow.id(row), try VersionRow.draft(row))
         let binding = DataKeyBinding(id, draft)
-        var wrapped = try row.bytes("data_key")
+        let oldWrap = try row.bytes("data_key")
+        var wrapped = oldWrap
         let dataKey = try await keys.openDataKey(wrapped, of: binding)
         if job.targetKeyARN != nil {
             wrapped = try await keys.rewrapDataKey(wrapped, of: binding, under: target.key) ?? wrapped
@@ -67,9 +68,9 @@ extension ArtifactStore {
                 """
                 UPDATE store_versions SET key_id = ?, key_arn = ?, domain_id = ?, domain_epoch = ?, roots = ?, root = ?,
                     data_key = ?, zip_bytes = ?, zip_etag = ?, zip_number = ?, zip_shape = ?, revision = revision + 1
-                WHERE id = ? AND root = ?
+                WHERE id = ? AND root = ? AND data_key = ?
                 """, target.key.id, target.key.arn, domain.id, Int64(domain.epoch), roots, manifest, envelope,
-                zip.bytes, zip.etag, zip.number, zip.shape, id.rawValue, before)
+                zip.bytes, zip.etag, zip.number, zip.shape, id.rawValue, before, oldWrap)
             // Deleted for good meanwhile, re-keyed, or its data key re-wrapped: look again.
             guard changed == 1 else { throw StoreError(.leaseExpired, "version \(id) was changed meanwhile") }
             if isChanged { try configuration.presentationChanged(id, zip.bytes, zip.etag, transaction) }

@@ -16,6 +16,10 @@ extension ArtifactStore {
                 return
             } catch {
                 log.error("jobs stopped", metadata: ["error": "\(error)"])
+                // A job that was cancelled and resumed at once is still winding down, or the database could not be written:
+                // neither wakes anybody when it is over. A cancelled sleep ends the loop at the stream.
+                try? await Task.sleep(for: .seconds(5))
+                jobs.wake()
             }
         }
     }
@@ -32,11 +36,12 @@ extension ArtifactStore {
     /// - Returns: the job as it ended.
     /// - Throws: `CancellationError`; `StoreError` with `.conflict` when it is being worked on already.
     public func runJob(_ id: String) async throws -> StoreJob {
-        let job = try await job(id)
-        guard job.state == .running else { return job }
-        let control = JobControl(bytesPerSecond: job.bytesPerSecond)
+        let control = JobControl(bytesPerSecond: try await job(id).bytesPerSecond)
         try jobs.begin(id, control)
         defer { jobs.end(id) }
+        // Its state counts only now: who cancels from here on finds the control.
+        let job = try await job(id)
+        guard job.state == .running else { return job }
         do {
             try await withTaskCancellationHandler {
                 try await perform(job, control)
@@ -141,7 +146,7 @@ extension ArtifactStore {
             } catch let error as StoreError where error.code == .leaseExpired && attempts < 3 {
                 attempts += 1  // A collection or rotation came between.
             } catch let error as StoreError
-                where [.keyUnavailable, .integrity, .notFound, .leaseExpired, .conflict].contains(error.code)
+                where [.keyUnavailable, .integrity, .notFound, .leaseExpired, .conflict, .retained].contains(error.code)
             {
                 try await skip(job, try VersionRow.id(row), error.message)
                 return false

@@ -169,7 +169,7 @@ private struct RetentionCheck {
     static func retired(at time: Int64, _ uses: Uses, _ transaction: Transaction) throws -> [VersionID] {
         var retired: [VersionID] = []
         for rule in try transaction.rows("SELECT * FROM store_rules") {
-            for row in try RetentionCheck(rule).candidates(transaction) {
+            for row in try RetentionCheck(rule).candidates(at: time, transaction) {
                 let id = try VersionRow.id(row)
                 if try reasons(id, row, at: time, uses, transaction).isEmpty { retired.append(id) }
             }
@@ -183,13 +183,32 @@ private struct RetentionCheck {
         return try uses(execution, transaction).map { RetentionReason(kind: "execution", description: $0) }
     }
 
-    func candidates(_ transaction: Transaction) throws -> [Row] {
-        try transaction.rows(
+    /// Versions that the numbers and ages of the rule do not keep, newest first: of an artifact with very many versions only
+    /// those are looked at one by one.
+    private func candidates(at time: Int64, _ transaction: Transaction) throws -> [Row] {
+        let place = try Self.place(rule)
+        let oldest = try oldestOfNewest(place, transaction)
+        let youngest = try rule.optionalInt64("age_seconds").map { time - $0 * 1000 }
+        return try transaction.rows(
             """
             SELECT * FROM store_versions WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
-                AND deleted_at IS NULL ORDER BY number DESC
-            """, try rule.string("account"), try rule.string("region"), try rule.string("repository"),
-            try rule.string("artifact"))
+                AND deleted_at IS NULL AND number < ? AND created_at <= ? ORDER BY number DESC
+            """, place[0], place[1], place[2], place[3], oldest ?? .max, youngest ?? .max)
+    }
+
+    /// The lowest number among the newest versions that the rule keeps; nil when it has no such part.
+    private func oldestOfNewest(_ place: [String], _ transaction: Transaction) throws -> Int64? {
+        guard let newest = try rule.optionalInt("newest") else { return nil }
+        let row = try transaction.row(
+            """
+            SELECT number FROM store_versions WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
+                AND deleted_at IS NULL ORDER BY number DESC LIMIT 1 OFFSET ?
+            """, place[0], place[1], place[2], place[3], newest - 1)
+        return try row?.int64("number") ?? .min
+    }
+
+    private static func place(_ row: Row) throws -> [String] {
+        try ["account", "region", "repository", "artifact"].map { try row.string($0) }
     }
 
     static func pins(_ id: VersionID, at time: Int64, _ transaction: Transaction) throws -> [RetentionReason] {
@@ -214,25 +233,17 @@ private struct RetentionCheck {
         for tag in try transaction.rows("SELECT tag FROM store_tags WHERE version = ? ORDER BY tag", id.rawValue) {
             reasons.append(RetentionReason(kind: "tag", description: "has the tag \(try tag.string("tag"))"))
         }
-        let place = [
-            try row.string("account"), try row.string("region"), try row.string("repository"),
-            try row.string("artifact"),
-        ]
+        let place = try place(row)
         let rule = try transaction.row(
             "SELECT * FROM store_rules WHERE account = ? AND region = ? AND repository = ? AND artifact = ?", place[0],
             place[1], place[2], place[3])
         guard let rule else {
             return reasons + [RetentionReason(kind: "no-rule", description: "its artifact has no retention rule")]
         }
-        if let newest = try rule.optionalInt("newest") {
-            let rank = try transaction.row(
-                """
-                SELECT COUNT(*) AS newer FROM store_versions WHERE account = ? AND region = ? AND repository = ?
-                    AND artifact = ? AND deleted_at IS NULL AND number > ?
-                """, place[0], place[1], place[2], place[3], try row.int64("number"))
-            if try rank?.int("newer") ?? 0 < newest {
-                reasons.append(RetentionReason(kind: "newest", description: "is among the newest \(newest)"))
-            }
+        if let oldest = try RetentionCheck(rule).oldestOfNewest(place, transaction), try row.int64("number") >= oldest {
+            reasons.append(
+                RetentionReason(
+                    kind: "newest", description: "is among the newest \(try rule.int("newest"))"))
         }
         if let age = try rule.optionalInt64("age_seconds"), time - (try row.int64("created_at")) < age * 1000 {
             reasons.append(RetentionReason(kind: "age", description: "is younger than \(age) seconds"))
