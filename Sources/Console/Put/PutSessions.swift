@@ -15,6 +15,17 @@ final class PutSession: Sendable {
     let basis: [String]
     /// The published version, for a sender that did not get the answer.
     let result = Mutex<VersionItem?>(nil)
+    private let isFinishing = Mutex(false)
+
+    /// False while another request publishes it.
+    func beginFinishing() -> Bool {
+        isFinishing.withLock { busy in
+            defer { busy = true }
+            return !busy
+        }
+    }
+
+    func endFinishing() { isFinishing.withLock { $0 = false } }
 
     static func newID() -> String { Hex.encode(SecureRandom.bytes(16)) }
 

@@ -148,6 +148,11 @@ enum PutRoutes {
 
     @Sendable static func finish(_ request: NativeRequest) async throws -> ServiceResponse {
         let item = try await with(request) { session in
+            // A sender that waited too long asks again while the first request is at work: one version, not two.
+            guard session.beginFinishing() else {
+                throw NativeError(409, "PutBusy", "the put is being published; ask again for the answer")
+            }
+            defer { session.endFinishing() }
             if let item = session.result.withLock({ $0 }) { return item }
             let name = try UploadName(session.name)
             let draft = VersionDraft(
