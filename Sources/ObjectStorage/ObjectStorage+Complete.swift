@@ -64,7 +64,9 @@ extension ObjectStorage {
     private static func checkOrder(_ parts: [CompletedPart], key: String) throws(ObjectStorageError) {
         guard !parts.isEmpty else {
             throw ObjectStorageError(
-                code: "MalformedXML", message: "You must specify at least one part", resource: key)
+                code: "MalformedXML",
+                message: "The XML you provided was not well-formed or did not validate against our published schema",
+                resource: key)
         }
         for (part, next) in zip(parts, parts.dropFirst()) where next.number <= part.number {
             throw ObjectStorageError(
@@ -104,7 +106,7 @@ extension ObjectStorage {
             guard part.size >= partBytesMin else {
                 throw ObjectStorageError(
                     code: "EntityTooSmall",
-                    message: "Your proposed upload is smaller than the minimum allowed size",
+                    message: "Your proposed upload is smaller than the minimum allowed object size.",
                     details: [
                         "ProposedSize": String(part.size), "MinSizeAllowed": String(partBytesMin),
                         "PartNumber": String(part.number), "ETag": part.etag,

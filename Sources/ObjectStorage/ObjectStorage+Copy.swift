@@ -15,6 +15,10 @@ public struct CopyChanges: Sendable, Hashable {
     public var encryption: EncryptionRequest
     /// The checksum algorithm of the copy in place of the source's.
     public var checksum: ChecksumAlgorithm?
+    /// Where a website sends readers of the copy. It is not taken over from the source, as S3 has it.
+    public var websiteRedirect: String?
+    /// Whether the source was named with its version: putting a version back on top is a change in itself.
+    public var isOfNamedVersion = false
     /// The writer's account; the destination bucket's owner when `nil`.
     public var owner: String?
 
@@ -24,6 +28,7 @@ public struct CopyChanges: Sendable, Hashable {
     /// Whether the copy would differ from a source in the same place.
     var changesAnything: Bool {
         metadata != nil || tags != nil || storageClass != nil || encryption != .bucketDefault || checksum != nil
+            || websiteRedirect != nil || isOfNamedVersion
     }
 }
 
@@ -36,16 +41,19 @@ extension ObjectStorage {
     ) async throws -> StoredObject {
         try ObjectKey.validate(key)
         let destination = try await headBucket(name)
-        if source.bucket == name, source.key == key, source.isLatest, !changes.changesAnything {
+        let (encryption, keyID) = try await resolve(changes.encryption, for: destination, key: key)
+        if source.bucket == name, source.key == key, source.isLatest, !changes.changesAnything,
+            source.encryption == encryption
+        {
             throw ObjectStorageError.invalidRequest(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the "
                     + "object's metadata, storage class, website redirect location or encryption attributes.", key)
         }
-        let (encryption, keyID) = try await resolve(changes.encryption, for: destination, key: key)
         var draft = ObjectDraft(key: key, owner: changes.owner ?? destination.scope.account)
         draft.size = source.size
         draft.etag = source.etag
         draft.metadata = changes.metadata ?? source.metadata
+        draft.metadata.websiteRedirect = changes.websiteRedirect
         draft.tags = changes.tags ?? source.tags
         draft.storageClass = changes.storageClass ?? "STANDARD"
         draft.encryption = encryption

@@ -113,6 +113,9 @@ class Objects(S3Case):
         self.put("k", b"two", IfMatch=etag)
         self.put("new", b"two", IfNoneMatch="*")
         self.refused("NoSuchKey", self.put, key="absent", IfMatch=etag)
+        # A tag may have lost its quotes, or one of them.
+        for strip in (slice(1, -1), slice(1, None)):
+            self.put("k", b"two", IfMatch=self.put("k", b"three")["ETag"][strip])
         self.assertEqual(self.read("k"), b"two")
 
     def test_only_one_of_many_conditional_writers_wins(self):
@@ -191,6 +194,28 @@ class Objects(S3Case):
         self.assertEqual(self.read("copy"), b"bytes")
         self.refused("NoSuchKey", self.s3.copy_object, Bucket=self.bucket, Key="x", CopySource=source)
 
+    def test_a_copy_onto_itself_must_change_something(self):
+        place = {"Bucket": self.bucket, "Key": "k"}
+
+        def copy(**changes):
+            return self.s3.copy_object(**place, **{"CopySource": place, **changes})
+
+        self.put("k", b"bytes", WebsiteRedirectLocation="/there")
+        self.refused("InvalidRequest", copy)
+        for change in ({"StorageClass": "STANDARD"}, {"ServerSideEncryption": "AES256"}, {"MetadataDirective": "REPLACE"}):
+            copy(**change)
+        # The redirect of the source is not taken over; that of the request is the copy's.
+        self.assertNotIn("WebsiteRedirectLocation", self.s3.head_object(**place))
+        copy(WebsiteRedirectLocation="/here")
+        self.assertEqual(self.s3.head_object(**place)["WebsiteRedirectLocation"], "/here")
+        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+        copy(CopySource={**place, "VersionId": "null"})
+        self.refused("InvalidRequest", copy)
+        # Another encryption than the source's is a change, though nothing in the request says so.
+        self.put("k", b"bytes", ServerSideEncryption="aws:kms")
+        self.assertEqual(copy()["ServerSideEncryption"], "AES256")
+        self.assertEqual(self.read("k"), b"bytes")
+
     def test_tags(self):
         self.put("k")
         tags = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "ü & x"}]
@@ -198,6 +223,13 @@ class Objects(S3Case):
         self.assertEqual(self.s3.get_object_tagging(Bucket=self.bucket, Key="k")["TagSet"], tags)
         self.s3.delete_object_tagging(Bucket=self.bucket, Key="k")
         self.assertEqual(self.s3.get_object_tagging(Bucket=self.bucket, Key="k")["TagSet"], [])
+        refusal = self.refused("InvalidTag", self.put, key="k", Tagging="aws:x=1")
+        self.assertEqual(refusal["Error"]["Message"], "Your TagKey cannot be prefixed with aws:")
+        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+        marker = self.s3.delete_object(Bucket=self.bucket, Key="k")["VersionId"]
+        refusal = self.refused("MethodNotAllowed", self.s3.put_object_tagging, Bucket=self.bucket, Key="k",
+                               VersionId=marker, Tagging={"TagSet": tags})
+        self.assertEqual((refusal["Error"]["Method"], refusal["Error"]["ResourceType"]), ("PUT", "DeleteMarker"))
 
     def test_kms_encrypted_objects_name_their_key(self):
         put = self.put("k", b"secret", ServerSideEncryption="aws:kms")
@@ -316,6 +348,7 @@ class Multipart(S3Case):
         complete = self.s3.complete_multipart_upload
         self.refused("EntityTooSmall", complete, **place, MultipartUpload={"Parts": parts})
         self.refused("InvalidPartOrder", complete, **place, MultipartUpload={"Parts": parts[::-1]})
+        self.refused("MalformedXML", complete, **place, MultipartUpload={"Parts": []})
         self.refused("InvalidPart", complete, **place, MultipartUpload={"Parts": [{"PartNumber": 9, "ETag": tags[0]}]})
         self.assertEqual([part["Size"] for part in self.s3.list_parts(**place)["Parts"]], [5 * MIB, 100, 100])
         listed = self.s3.list_multipart_uploads(Bucket=self.bucket)["Uploads"]
@@ -341,6 +374,8 @@ class Multipart(S3Case):
             parts.append({"PartNumber": number, "ETag": copied["ETag"], "ChecksumSHA256": copied["ChecksumSHA256"]})
         done = self.s3.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
         self.assertTrue(done["ChecksumSHA256"].endswith("-2"))
+        attributes = self.s3.get_object_attributes(Bucket=self.bucket, Key="k", ObjectAttributes=["Checksum"])
+        self.assertEqual(attributes["Checksum"]["ChecksumSHA256"] + "-2", done["ChecksumSHA256"])
         self.assertEqual(self.read("k"), body[MIB : 7 * MIB] + body[:100])
 
     def test_a_kill_between_parts_loses_nothing_acknowledged(self):
@@ -373,6 +408,8 @@ class Buckets(S3Case):
         tags = [{"Key": "team", "Value": "x"}]
         self.s3.put_bucket_tagging(Bucket=self.bucket, Tagging={"TagSet": tags})
         self.assertEqual(self.s3.get_bucket_tagging(Bucket=self.bucket)["TagSet"], tags)
+        self.s3.put_bucket_tagging(Bucket=self.bucket, Tagging={"TagSet": []})
+        self.refused("NoSuchTagSet", self.s3.get_bucket_tagging, Bucket=self.bucket)
         block = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
         self.s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration=block)
         self.assertEqual(self.s3.get_public_access_block(Bucket=self.bucket)["PublicAccessBlockConfiguration"], block)
@@ -389,6 +426,12 @@ class Buckets(S3Case):
         self.assertEqual(self.s3.get_bucket_location(Bucket=other)["LocationConstraint"], "eu-central-1")
         self.refused("BucketAlreadyOwnedByYou", self.s3.create_bucket, Bucket=other,
                      CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        # A constraint must be the Region that the request was signed for, or that must be us-east-1.
+        frankfurt = self.server.client("s3", region="eu-central-1")
+        self.refused("IllegalLocationConstraintException", frankfurt.create_bucket, Bucket=f"{other}-2",
+                     CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+        frankfurt.create_bucket(Bucket=f"{other}-2")
+        self.assertEqual(self.s3.get_bucket_location(Bucket=f"{other}-2")["LocationConstraint"], "eu-central-1")
         stranger = self.server.client("s3", access_key="AKIAAAAAAAAAAAAAAAAA", secret_key="nothing")
         self.refused("InvalidAccessKeyId", stranger.list_buckets)
         forger = self.server.client("s3", secret_key="wrong")

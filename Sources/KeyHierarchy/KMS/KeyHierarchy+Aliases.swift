@@ -4,6 +4,13 @@ import Foundation
 import Synchronization
 
 extension KeyHierarchy {
+    /// Throws `validation` unless a name begins as those of aliases do.
+    package static func checkAliasPrefix(_ name: String) throws(KeyError) {
+        guard name.hasPrefix("alias/"), name.utf8.count > 6 else {
+            throw KeyError(.validation, "Alias must start with the prefix \"alias/\". Please see the API reference.")
+        }
+    }
+
     package static func checkAliasName(_ name: String) throws(KeyError) {
         let allowed = name.utf8.allSatisfy { byte in
             switch byte {
@@ -13,8 +20,10 @@ extension KeyHierarchy {
             default: false
             }
         }
-        guard name.hasPrefix("alias/"), name.utf8.count > 6 else {
-            throw KeyError(.validation, "Alias must start with the prefix \"alias/\". Please see the API reference.")
+        try checkAliasPrefix(name)
+        // The shape of aliases allows colons, their names do not.
+        guard !name.contains(":") else {
+            throw KeyError(.validation, "\(name) contains invalid characters for an alias")
         }
         guard allowed, name.utf8.count <= 256 else {
             throw KeyError(

@@ -49,7 +49,7 @@ enum Namespace {
                 code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.",
                 resource: key,
                 details: [
-                    "Method": "GET", "ResourceType": "DeleteMarker",
+                    "ResourceType": "DeleteMarker",
                     ObjectStorageError.deleteMarkerDetail: version,
                 ])
         }
@@ -179,7 +179,9 @@ public enum EntityTag {
         var text = value.trimmingCharacters(in: .whitespaces)
         if text.hasPrefix("W/") { text.removeFirst(2) }
         text = text.replacingOccurrences(of: "&#34;", with: "\"").replacingOccurrences(of: "&quot;", with: "\"")
-        if text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") { text = String(text.dropFirst().dropLast()) }
+        // Each by itself: S3 takes tags that have lost one of their quotes.
+        if text.hasPrefix("\"") { text.removeFirst() }
+        if text.hasSuffix("\"") { text.removeLast() }
         return text
     }
 }

@@ -49,7 +49,7 @@ struct KMSOperations: Sendable {
             throw KeyError(.accessDenied, "The operation cannot be performed on a key of another account: \(id).")
         }
         if !aliases, case .alias = identifier.resource {
-            throw KeyError(.validation, "KeyId must be a key ID or key ARN, not the alias \(id).")
+            throw KeyError(.notFound, "Invalid keyId \(id): the operation takes a key ID or key ARN, not an alias.")
         }
         return try await locate(id, call).key
     }

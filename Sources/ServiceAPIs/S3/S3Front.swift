@@ -48,7 +48,7 @@ public struct S3Front: ServiceFront {
     }
 
     private func failure(_ error: any Error, _ request: ServiceRequest) -> ServiceResponse {
-        let known = S3Error.translate(error)
+        let known = S3Error.translate(error, method: request.method)
         if known == nil {
             logger.error(
                 "a request failed", metadata: ["request": "\(request.requestID)", "error": "\(error)"])

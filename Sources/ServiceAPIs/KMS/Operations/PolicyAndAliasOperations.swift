@@ -37,10 +37,18 @@ extension KMSOperations {
         return .init(policyNames: ["default"], truncated: false)
     }
 
+    /// The key that an alias is to refer to.
+    private func target(_ id: String, _ call: KMSCall) async throws -> KMSKey {
+        if case .alias = try KeyIdentifier(parsing: id, in: call.scope).resource {
+            throw KeyError(.validation, "Aliases must refer to keys. Not aliases")
+        }
+        return try await locateOwn(id, call)
+    }
+
     func createAlias(_ input: Shapes.CreateAliasInput, _ request: ServiceRequest) async throws {
         let call = try KMSCall(request)
         try KeyHierarchy.checkAliasName(input.aliasName)
-        let key = try await locateOwn(input.targetKeyId, call)
+        let key = try await target(input.targetKeyId, call)
         try authorizer.authorize(call, "CreateAlias", resource: call.scope.kmsARN(input.aliasName))
         try await authorizer.authorize(call, KMSAction("CreateAlias", alias: input.aliasName), on: key)
         try await keys.createAlias(input.aliasName, target: key.keyID, in: call.scope)
@@ -49,7 +57,7 @@ extension KMSOperations {
     func updateAlias(_ input: Shapes.UpdateAliasInput, _ request: ServiceRequest) async throws {
         let call = try KMSCall(request)
         try KeyHierarchy.checkAliasName(input.aliasName)
-        let key = try await locateOwn(input.targetKeyId, call)
+        let key = try await target(input.targetKeyId, call)
         try authorizer.authorize(call, "UpdateAlias", resource: call.scope.kmsARN(input.aliasName))
         if let alias = try await keys.alias(call.scope, input.aliasName) {
             let before = try await keys.key(call.scope, alias.targetKeyID)
@@ -61,6 +69,7 @@ extension KMSOperations {
 
     func deleteAlias(_ input: Shapes.DeleteAliasInput, _ request: ServiceRequest) async throws {
         let call = try KMSCall(request)
+        try KeyHierarchy.checkAliasPrefix(input.aliasName)
         guard !input.aliasName.hasPrefix("alias/aws/") else {
             throw KeyError(.validation, "Aliases that begin with alias/aws/ cannot be deleted.")
         }

@@ -142,7 +142,9 @@ extension S3Front {
         let body = try await document(request)
         if let root = kind.root {
             try kind.refuseUnsupported(try XMLParser.parse(body, root: root))
-            if kind == .tagging { _ = try Tags.document(body, ofBucket: true) }
+            if kind == .tagging, try Tags.document(body, ofBucket: true).isEmpty {
+                return try await deleteDocument(kind, request)
+            }
         } else {
             try validatePolicy(body)
         }

@@ -43,6 +43,26 @@ extension S3Front {
         }
     }
 
+    /// Where a bucket goes. Without a constraint it stays in the Region the request was signed for, which Amazon's endpoints
+    /// outside us-east-1 refuse and most other servers and their clients take for granted.
+    private static func region(_ constraint: String, sentTo endpoint: String) throws(AWSError) -> String {
+        if constraint.isEmpty { return endpoint }
+        let region = constraint == "EU" ? "eu-west-1" : constraint
+        if endpoint == "us-east-1" {
+            guard region != endpoint else {
+                throw AWSError(
+                    "InvalidLocationConstraint", "The specified location-constraint is not valid",
+                    fields: [("LocationConstraint", constraint)])
+            }
+        } else if region != endpoint {
+            throw AWSError(
+                "IllegalLocationConstraintException",
+                "The \(constraint) location constraint is incompatible for the region specific endpoint this request was "
+                    + "sent to.")
+        }
+        return region
+    }
+
     func createBucket(_ request: S3Request) async throws -> ServiceResponse {
         try ObjectHeaders.requirePrivate(request)
         guard request.header("x-amz-bucket-object-lock-enabled")?.lowercased() != "true" else {
@@ -52,9 +72,7 @@ extension S3Front {
         var region = request.http.region
         if !body.isEmpty {
             let configuration = try XMLParser.parse(body, root: "CreateBucketConfiguration")
-            if let location = configuration.value("LocationConstraint"), !location.isEmpty {
-                region = location == "EU" ? "eu-west-1" : location
-            }
+            region = try Self.region(configuration.value("LocationConstraint") ?? "", sentTo: region)
         }
         let name = request.bucketName
         let creation = try await objects.createBucket(

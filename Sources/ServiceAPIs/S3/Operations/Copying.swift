@@ -55,6 +55,8 @@ extension S3Front {
         changes.owner = request.account
         changes.encryption = options.encryption
         changes.storageClass = try ObjectHeaders.storageClass(request)
+        changes.websiteRedirect = options.metadata.websiteRedirect
+        changes.isOfNamedVersion = request.header("x-amz-copy-source")?.contains("?versionId=") ?? false
         changes.checksum = try ChecksumHeaders.algorithm(request.header("x-amz-checksum-algorithm"))
         if try isReplaced("x-amz-metadata-directive", request) { changes.metadata = options.metadata }
         if try isReplaced("x-amz-tagging-directive", request) { changes.tags = options.tags }

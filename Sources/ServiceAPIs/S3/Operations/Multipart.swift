@@ -35,9 +35,10 @@ extension S3Front {
 
     /// The part number and upload id of a request's query.
     func partPlace(_ request: S3Request) throws(AWSError) -> (number: Int, upload: String) {
-        guard let number = try request.integer("partNumber", in: 1...10_000) else {
+        guard let number = request["partNumber"].flatMap({ Int($0) }), (1...10_000).contains(number) else {
             throw S3Error.invalidArgument(
-                "Part number must be an integer between 1 and 10000, inclusive", name: "partNumber", value: "")
+                "Part number must be an integer between 1 and 10000, inclusive", name: "partNumber",
+                value: request["partNumber"] ?? "")
         }
         guard let upload = request["uploadId"] else {
             throw S3Error.invalidArgument(

@@ -134,7 +134,10 @@ extension S3Front {
             if wanted.contains("ETag") { xml.element("ETag", object.etag) }
             if wanted.contains("Checksum"), let checksum = object.checksum {
                 xml.element("Checksum") { xml in
-                    xml.element(checksum.algorithm.elementName, checksum.value)
+                    // Without the number of parts that other answers append to the checksum of checksums.
+                    xml.element(
+                        checksum.algorithm.elementName,
+                        checksum.kind == .composite ? String(checksum.value.prefix { $0 != "-" }) : checksum.value)
                     xml.element("ChecksumType", checksum.kind.rawValue)
                 }
             }

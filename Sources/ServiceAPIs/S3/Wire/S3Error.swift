@@ -27,10 +27,12 @@ enum S3Error {
     static let accessDenied = AWSError("AccessDenied", "Access Denied")
 
     /// Any failure as the client sees it. `nil` for failures that are nobody's business but the log's.
-    static func translate(_ error: any Error) -> AWSError? {
+    ///
+    /// - Parameter method: of the request.
+    static func translate(_ error: any Error, method: String = "") -> AWSError? {
         switch error {
         case let error as AWSError: return error
-        case let error as ObjectStorageError: return translate(error)
+        case let error as ObjectStorageError: return translate(error, method)
         case let error as StoreError: return translate(error)
         case let error as CatalogError where error.code == .full: return .storageFull
         case let error as KeyError where error.code == .accessDenied:
@@ -41,9 +43,11 @@ enum S3Error {
         }
     }
 
-    private static func translate(_ error: ObjectStorageError) -> AWSError {
+    private static func translate(_ error: ObjectStorageError, _ method: String) -> AWSError {
         var fields = error.details.filter { $0.key != ObjectStorageError.deleteMarkerDetail }
             .sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+        // The storage does not know how it was asked.
+        if error.code == "MethodNotAllowed" { fields.append(("Method", method)) }
         if !error.resource.isEmpty, error.details.isEmpty { fields.append(("Resource", error.resource)) }
         return AWSError(error.code, error.message, fields: fields)
     }

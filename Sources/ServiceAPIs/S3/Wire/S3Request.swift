@@ -76,7 +76,11 @@ struct S3Request: Sendable {
     /// An integer of the query. Throws `InvalidArgument`.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(AWSError) -> Int? {
         guard let text = self[name] else { return nil }
-        guard let value = Int(text), range.contains(value) else {
+        guard let value = Int(text), value <= Int32.max else {
+            throw S3Error.invalidArgument(
+                "Provided \(name) not an integer or within integer range", name: name, value: text)
+        }
+        guard range.contains(value) else {
             throw S3Error.invalidArgument(
                 "Argument \(name) must be an integer between \(range.lowerBound) and \(range.upperBound)", name: name,
                 value: text)

@@ -10,6 +10,9 @@ enum Tags {
     static func header(_ request: S3Request) throws(AWSError) -> [ObjectTag] {
         guard let text = request.header("x-amz-tagging"), !text.isEmpty else { return [] }
         let tags = PercentCoding.formItems(text).map { ObjectTag(key: $0.name, value: $0.value) }
+        guard tags.allSatisfy({ !$0.key.hasPrefix("aws:") }) else {
+            throw AWSError("InvalidTag", "Your TagKey cannot be prefixed with aws:")
+        }
         try validate(tags, atMost: objectTagsMax)
         return tags
     }
