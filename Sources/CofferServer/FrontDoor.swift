@@ -45,7 +45,8 @@ final class FrontDoor: Sendable {
         case .ready(let answer): return await answer(request)
         // A request that arrives while the server stops came over a connection that is being closed after it: it is
         // refused in a way that every SDK retries.
-        case .starting, .stopping: return unavailable(state)
+        case .starting: return refusal(of: request, "The server is starting; try again.", state)
+        case .stopping: return refusal(of: request, "The server is stopping; try again.", state)
         case .sealed(let unseal):
             return request.path == UnsealRequest.path ? await unseal(request) : UnsealRequest.refusal(request)
         }
@@ -62,6 +63,16 @@ final class FrontDoor: Sendable {
         var isReady = false
         if case .ready = state { isReady = true }
         return text(200, metrics.text(isReady: isReady), type: "text/plain; version=0.0.4; charset=utf-8")
+    }
+
+    /// In the words of the service that is asked: a client that cannot read an answer does not try again.
+    private func refusal(of request: ServiceRequest, _ message: String, _ state: State) -> ServiceResponse {
+        let service = ServiceRouter.service(of: request)
+        guard service != .coffer else { return unavailable(state) }
+        var response = ServiceResponse.failure(
+            AWSError("ServiceUnavailable", message, httpStatus: 503), to: request, in: service.dialect)
+        response.headers[.retryAfter] = "1"
+        return response
     }
 
     private func unavailable(_ state: State) -> ServiceResponse {

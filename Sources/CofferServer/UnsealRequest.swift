@@ -53,10 +53,12 @@ final class UnsealRequest: Sendable {
 
     /// What every other request gets: an error that SDKs retry.
     static func refusal(_ request: ServiceRequest) -> ServiceResponse {
-        .failure(
+        let dialect = ServiceRouter.service(of: request).dialect
+        let isJSON = dialect == .json || dialect == .restJSON
+        return .failure(
             AWSError(
-                "DependencyTimeoutException", "The instance is sealed; unseal its root key and try again.",
-                httpStatus: 503),
-            to: request, in: .json)
+                isJSON ? "DependencyTimeoutException" : "ServiceUnavailable",
+                "The instance is sealed; unseal its root key and try again.", httpStatus: 503),
+            to: request, in: dialect)
     }
 }

@@ -197,7 +197,13 @@ class RootCase(unittest.TestCase):
             wait_until(lambda: "starting" not in self.post(server, "/", {})[1], "the server to know that it is sealed")
             status, text = self.post(server, "/", {})
             self.assertEqual(status, 503)
-            self.assertIn("DependencyTimeoutException", text)
+            self.assertIn("sealed", text)
+            for service, call in (("s3", "list_buckets"), ("sts", "get_caller_identity"), ("kms", "list_keys")):
+                with self.assertRaises(ClientError) as caught:
+                    getattr(server.client(service), call)()
+                answer = caught.exception.response
+                self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 503)
+                self.assertIn("sealed", answer["Error"].get("Message", ""))
             wrong = self.coffer("root", "unseal", "--endpoint", server.endpoint, COFFER_ROOT_PASSPHRASE="not the passphrase")
             self.assertEqual(wrong.returncode, 4)
             right = self.coffer("root", "unseal", "--endpoint", server.endpoint, COFFER_ROOT_PASSPHRASE=recovery)
