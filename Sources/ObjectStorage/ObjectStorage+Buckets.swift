@@ -47,18 +47,18 @@ extension ObjectStorage {
     }
 
     /// The buckets of an account in the order of their names, at most `limit` after `marker`.
-    public func listBuckets(account: String, prefix: String = "", after marker: String = "", limit: Int = 10_000)
-        async throws -> [Bucket]
-    {
+    public func listBuckets(
+        account: String, prefix: String = "", region: String? = nil, after marker: String = "", limit: Int = 10_000
+    ) async throws -> [Bucket] {
         try await catalog.read { transaction in
             // Names are ASCII, for which every collation in use agrees with the order of bytes.
             let end = prefix + "\u{7F}"
             return try transaction.rows(
                 """
                 SELECT * FROM object_buckets WHERE account = ? AND name > ? AND name >= ? AND name < ?
-                ORDER BY name LIMIT ?
+                    AND (CAST(? AS TEXT) IS NULL OR region = ?) ORDER BY name LIMIT ?
                 """,
-                account, marker, prefix, end, limit
+                account, marker, prefix, end, region, region, limit
             ).map { try BucketRow($0).bucket }
         }
     }

@@ -411,11 +411,16 @@ class Buckets(S3Case):
         self.s3.put_bucket_tagging(Bucket=self.bucket, Tagging={"TagSet": []})
         self.refused("NoSuchTagSet", self.s3.get_bucket_tagging, Bucket=self.bucket)
         block = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+        self.s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+        self.assertEqual(self.s3.get_public_access_block(Bucket=self.bucket)["PublicAccessBlockConfiguration"],
+                         {name: name == "BlockPublicAcls" for name in block})
         self.s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration=block)
         self.assertEqual(self.s3.get_public_access_block(Bucket=self.bucket)["PublicAccessBlockConfiguration"], block)
         cors = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]
         self.s3.put_bucket_cors(Bucket=self.bucket, CORSConfiguration={"CORSRules": cors})
         self.assertEqual(self.s3.get_bucket_cors(Bucket=self.bucket)["CORSRules"], cors)
+        self.refused("InvalidRequest", self.s3.put_bucket_cors, Bucket=self.bucket,
+                     CORSConfiguration={"CORSRules": [{"AllowedMethods": ["LOOK"], "AllowedOrigins": ["*"]}]})
         self.assertEqual(self.s3.get_bucket_acl(Bucket=self.bucket)["Grants"][0]["Permission"], "FULL_CONTROL")
         self.refused("NotImplemented", self.s3.put_bucket_website, Bucket=self.bucket,
                      WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
@@ -431,6 +436,9 @@ class Buckets(S3Case):
         self.refused("IllegalLocationConstraintException", frankfurt.create_bucket, Bucket=f"{other}-2",
                      CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
         frankfurt.create_bucket(Bucket=f"{other}-2")
+        self.refused("BucketAlreadyOwnedByYou", frankfurt.create_bucket, Bucket=self.bucket)
+        there = self.s3.list_buckets(BucketRegion="eu-central-1")["Buckets"]
+        self.assertEqual({item["Name"] for item in there} & {self.bucket, other, f"{other}-2"}, {other, f"{other}-2"})
         self.assertEqual(self.s3.get_bucket_location(Bucket=f"{other}-2")["LocationConstraint"], "eu-central-1")
         stranger = self.server.client("s3", access_key="AKIAAAAAAAAAAAAAAAAA", secret_key="nothing")
         self.refused("InvalidAccessKeyId", stranger.list_buckets)
@@ -456,6 +464,14 @@ class Presigned(S3Case):
             request = urllib.request.Request(url, data=b"by url", method="PUT", headers={"Content-Type": ""})
             urllib.request.urlopen(request).close()
             self.assertEqual(self.read(place["Key"]), b"by url")
+            # What is said of the object travels in the URL, and is signed with it.
+            place = {**place, "Key": f"said-{version}", "Metadata": {"venue": "a b"}, "StorageClass": "STANDARD_IA"}
+            said = client.generate_presigned_url("put_object", Params=place)
+            headers = {} if version == "s3" else {"x-amz-meta-venue": "a b", "x-amz-storage-class": "STANDARD_IA"}
+            request = urllib.request.Request(said, data=b"by url", method="PUT", headers={"Content-Type": "", **headers})
+            urllib.request.urlopen(request).close()
+            head = self.s3.head_object(Bucket=self.bucket, Key=place["Key"])
+            self.assertEqual((head["Metadata"], head["StorageClass"]), ({"venue": "a b"}, "STANDARD_IA"))
         with self.assertRaises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(url.replace("Signature=", "Signature=0"))
         self.assertEqual(caught.exception.code, 403)

@@ -48,6 +48,15 @@ struct SignatureV2Claim: Sendable {
         for field in request.headers where field.name.canonicalName.hasPrefix("x-amz-") {
             amazonHeaders[field.name.canonicalName, default: []].append(CanonicalRequest.collapse(field.value))
         }
+        // What was a header when the URL was signed may be in its query.
+        let items = request.queryItems
+        for item in items
+        where item.name.lowercased().hasPrefix("x-amz-") && amazonHeaders[item.name.lowercased()] == nil {
+            amazonHeaders[item.name.lowercased()] = [CanonicalRequest.collapse(item.value)]
+        }
+        func header(_ name: String) -> String {
+            request.header(name) ?? items.first { $0.name.lowercased() == name }?.value ?? ""
+        }
         if let sessionToken { amazonHeaders["x-amz-security-token"] = [sessionToken] }
         let headerLines = amazonHeaders.sorted { $0.key < $1.key }
             .map { "\($0.key):\($0.value.joined(separator: ","))\n" }.joined()
@@ -58,7 +67,7 @@ struct SignatureV2Claim: Sendable {
             .map { $0.value.isEmpty ? $0.name : "\($0.name)=\($0.value)" }
             .joined(separator: "&")
         return [
-            request.method, request.header("content-md5") ?? "", request.headers[.contentType] ?? "", expiresText,
+            request.method, header("content-md5"), header("content-type"), expiresText,
             headerLines + path + (resources.isEmpty ? "" : "?\(resources)"),
         ].joined(separator: "\n")
     }

@@ -98,12 +98,27 @@ extension BucketDocument {
         case .requestPayment where document.value("Payer") != "BucketOwner":
             throw S3Error.notImplemented("Requests are free; the payer is always BucketOwner.")
         case .lifecycle: try validateLifecycle(document)
-        case .cors where document.children("CORSRule").isEmpty: throw S3Error.malformedXML("CORSRule")
+        case .cors: try validateCORS(document)
         case .ownershipControls:
             let ownership = document.child("Rule")?.value("ObjectOwnership")
             guard let ownership, ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"].contains(ownership)
             else { throw S3Error.malformedXML("ObjectOwnership") }
         default: break
+        }
+    }
+
+    private func validateCORS(_ document: XMLElement) throws(AWSError) {
+        let rules = document.children("CORSRule")
+        guard (1...100).contains(rules.count) else { throw S3Error.malformedXML("CORSRule") }
+        for rule in rules {
+            let methods = rule.children("AllowedMethod").map(\.text)
+            guard !methods.isEmpty, !rule.children("AllowedOrigin").isEmpty else {
+                throw S3Error.malformedXML("AllowedMethod")
+            }
+            if let unknown = methods.first(where: { !["GET", "PUT", "HEAD", "POST", "DELETE"].contains($0) }) {
+                throw S3Error.invalidRequest(
+                    "Found unsupported HTTP method in CORS config. Unsupported method is \(unknown)")
+            }
         }
     }
 
@@ -139,17 +154,31 @@ extension S3Front {
     }
 
     func putDocument(_ kind: BucketDocument, _ request: S3Request) async throws -> ServiceResponse {
-        let body = try await document(request)
+        var body = try await document(request)
         if let root = kind.root {
             try kind.refuseUnsupported(try XMLParser.parse(body, root: root))
             if kind == .tagging, try Tags.document(body, ofBucket: true).isEmpty {
                 return try await deleteDocument(kind, request)
             }
+            if kind == .publicAccessBlock { body = try Self.completed(publicAccessBlock: body) }
         } else {
             try validatePolicy(body)
         }
         try await objects.putDocument(kind, body, of: request.bucketName)
         return ServiceResponse(status: kind == .policy || kind == .tagging ? 204 : 200)
+    }
+
+    /// A configuration with the settings that it leaves out, which count as false.
+    private static func completed(publicAccessBlock body: [UInt8]) throws(AWSError) -> [UInt8] {
+        let root = "PublicAccessBlockConfiguration"
+        let document = try XMLParser.parse(body, root: root)
+        var xml = XMLWriter()
+        xml.element(root, namespace: S3Document.namespace) { xml in
+            for name in ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"] {
+                xml.element(name, document.value(name)?.lowercased() == "true" ? "true" : "false")
+            }
+        }
+        return Array(xml.document.utf8)
     }
 
     func deleteDocument(_ kind: BucketDocument, _ request: S3Request) async throws -> ServiceResponse {

@@ -22,7 +22,7 @@ extension S3Front {
         let prefix = request["prefix"] ?? ""
         let after = try request["continuation-token"].map(ContinuationToken.decode) ?? ""
         var buckets = try await objects.listBuckets(
-            account: request.account, prefix: prefix, after: after, limit: limit + 1)
+            account: request.account, prefix: prefix, region: request["bucket-region"], after: after, limit: limit + 1)
         let isTruncated = buckets.count > limit
         if isTruncated { buckets.removeLast() }
         return S3Document.response("ListAllMyBucketsResult") { xml in
@@ -79,7 +79,7 @@ extension S3Front {
             name, in: AccountRegion(account: request.account, region: region))
         if creation == .alreadyOwned {
             let bucket = try await objects.headBucket(name)
-            guard bucket.scope.region == "us-east-1" else {
+            guard bucket.scope.region == "us-east-1", request.http.region == "us-east-1" else {
                 throw AWSError(
                     "BucketAlreadyOwnedByYou",
                     "Your previous request to create the named bucket succeeded and you already own it.",
@@ -88,6 +88,7 @@ extension S3Front {
         }
         var response = ServiceResponse(status: 200)
         response.setHeader("Location", "/\(name)")
+        response.setHeader("x-amz-bucket-arn", "arn:aws:s3:::\(name)")
         return response
     }
 

@@ -14,7 +14,7 @@ struct S3Request: Sendable {
 
     /// Takes a request apart: path-style, and virtual-hosted when `baseDomain` is given and the host lies under it.
     init(_ request: ServiceRequest, baseDomain: String?) throws(AWSError) {
-        http = request
+        http = request.withPresignedHeaders()
         query = Dictionary(
             request.queryItems.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
         var path = request.path[...]
