@@ -405,6 +405,14 @@ class Buckets(S3Case):
         rules = [{"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 3}}]
         self.s3.put_bucket_lifecycle_configuration(Bucket=self.bucket, LifecycleConfiguration={"Rules": rules})
         self.assertEqual(self.s3.get_bucket_lifecycle_configuration(Bucket=self.bucket)["Rules"], rules)
+        # What could be read in two ways is refused: one of them would delete what should stay.
+        for change in ({"Prefix": "tmp/"}, {"Filter": {"Prefix": "tmp/", "Tag": {"Key": "a", "Value": "b"}}},
+                       {"Expiration": {"Days": 3, "ExpiredObjectDeleteMarker": True}}):
+            self.refused("MalformedXML", self.s3.put_bucket_lifecycle_configuration, Bucket=self.bucket,
+                         LifecycleConfiguration={"Rules": [{**rules[0], **change}]})
+        self.s3.create_bucket(Bucket=f"{self.bucket}-owned", ObjectOwnership="BucketOwnerEnforced")
+        controls = self.s3.get_bucket_ownership_controls(Bucket=f"{self.bucket}-owned")["OwnershipControls"]
+        self.assertEqual(controls, {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
         tags = [{"Key": "team", "Value": "x"}]
         self.s3.put_bucket_tagging(Bucket=self.bucket, Tagging={"TagSet": tags})
         self.assertEqual(self.s3.get_bucket_tagging(Bucket=self.bucket)["TagSet"], tags)

@@ -58,7 +58,9 @@ enum Tags {
             let id = String(parts[5].dropFirst("actiontype:".count))
             guard try CustomActionTypes.find(id, transaction, scope) != nil else { throw missing }
         } else if try PipelineRow.find(transaction, name: parts[5], scope: scope) == nil {
-            throw missing
+            throw PipelineError(
+                .resourceNotFound,
+                "The account with id '\(scope.account)' does not include a pipeline with the name '\(parts[5])'")
         }
     }
 }

@@ -67,7 +67,7 @@ struct PipelineRow: Sendable {
         guard let row = try find(transaction, name: name, scope: scope) else {
             throw PipelineError(
                 .pipelineNotFound,
-                "Account '\(scope.account)' does not have a pipeline with name '\(name)' in region \(scope.region)")
+                "Account '\(scope.account)' does not have a pipeline with name '\(name)'")
         }
         return row
     }

@@ -100,11 +100,26 @@ extension BucketDocument {
         case .lifecycle: try validateLifecycle(document)
         case .cors: try validateCORS(document)
         case .ownershipControls:
-            let ownership = document.child("Rule")?.value("ObjectOwnership")
-            guard let ownership, ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"].contains(ownership)
-            else { throw S3Error.malformedXML("ObjectOwnership") }
+            guard Self.ownerships.contains(document.child("Rule")?.value("ObjectOwnership") ?? "") else {
+                throw S3Error.malformedXML("ObjectOwnership")
+            }
         default: break
         }
+    }
+
+    private static let ownerships: Set<String> = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]
+
+    /// The document that a new bucket gets whose creator chose who owns its objects.
+    static func ownershipControls(_ ownership: String) throws(AWSError) -> [UInt8] {
+        guard ownerships.contains(ownership) else {
+            throw S3Error.invalidArgument(
+                "Invalid x-amz-object-ownership header: \(ownership)", name: "x-amz-object-ownership", value: ownership)
+        }
+        var xml = XMLWriter()
+        xml.element("OwnershipControls", namespace: S3Document.namespace) { xml in
+            xml.element("Rule") { $0.element("ObjectOwnership", ownership) }
+        }
+        return Array(xml.document.utf8)
     }
 
     private func validateCORS(_ document: XMLElement) throws(AWSError) {

@@ -68,6 +68,7 @@ extension S3Front {
         guard request.header("x-amz-bucket-object-lock-enabled")?.lowercased() != "true" else {
             throw S3Error.notImplemented("Object Lock is not supported; create the bucket without it.")
         }
+        let ownership = try request.header("x-amz-object-ownership").map(BucketDocument.ownershipControls)
         let body = try await document(request)
         var region = request.http.region
         if !body.isEmpty {
@@ -85,6 +86,9 @@ extension S3Front {
                     "Your previous request to create the named bucket succeeded and you already own it.",
                     fields: [("BucketName", name)])
             }
+        }
+        if creation == .created, let ownership {
+            try await objects.putDocument(.ownershipControls, ownership, of: name)
         }
         var response = ServiceResponse(status: 200)
         response.setHeader("Location", "/\(name)")

@@ -17,6 +17,7 @@ enum LifecycleDocument {
 
     /// One rule. Throws `MalformedXML` or `InvalidArgument` for values that S3 refuses.
     static func rule(_ element: XMLElement) throws(AWSError) -> LifecycleRule {
+        try checkShape(element)
         var rule = LifecycleRule()
         rule.prefix = element.value("Prefix") ?? ""
         if let filter = element.child("Filter") {
@@ -42,6 +43,23 @@ enum LifecycleDocument {
             rule.abortUploadDays = try number(abort, "DaysAfterInitiation", atLeast: 1).map { Int($0) }
         }
         return rule
+    }
+
+    /// Refuses what could be read in two ways: with the wrong one, things would be deleted that should stay.
+    private static func checkShape(_ element: XMLElement) throws(AWSError) {
+        if let filter = element.child("Filter") {
+            guard element.child("Prefix") == nil, filter.children.count <= 1 else {
+                throw S3Error.malformedXML("Filter")
+            }
+        }
+        if let expiration = element.child("Expiration"), expiration.children.count != 1 {
+            throw S3Error.malformedXML("Expiration")
+        }
+        for transition in element.children("NoncurrentVersionTransition") {
+            guard transition.child("NoncurrentDays") != nil, transition.child("StorageClass") != nil else {
+                throw S3Error.malformedXML("NoncurrentVersionTransition")
+            }
+        }
     }
 
     private static func number(_ element: XMLElement, _ name: String, atLeast least: Int64) throws(AWSError) -> Int64? {
