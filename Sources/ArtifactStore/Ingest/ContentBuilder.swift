@@ -15,6 +15,8 @@ final class ContentBuilder {
     private var runStart = 0
     /// Whether the run under way is headers, kept as literals when short.
     private var runIsSkeleton = false
+    /// Whether something of the run under way has been cut: then it is longer than a literal may be, whatever is left.
+    private var runIsCut = false
     /// Pieces of the arena in order.
     private var jobs: [Job] = []
     private var segments: [Segment] = []
@@ -59,6 +61,7 @@ final class ContentBuilder {
         if piece.begins {
             try endRun()
             runIsSkeleton = piece.span.role == .skeleton
+            runIsCut = false
         }
         try append(piece.bytes)
     }
@@ -79,7 +82,7 @@ final class ContentBuilder {
     /// Cuts what is certain of the run under way into jobs.
     private func cutRun(isLast: Bool) throws {
         let limit = runIsSkeleton ? Self.literalSkeletonMaximum : Self.literalBodyMaximum
-        if isLast, arena.count - runStart <= limit {
+        if isLast, !runIsCut, arena.count - runStart <= limit {
             if arena.count > runStart { jobs.append(.literal(runStart..<arena.count)) }
             runStart = arena.count
             return
@@ -92,6 +95,7 @@ final class ContentBuilder {
                 if !isLast, runStart + session.cutter.maximum > bytes.count { break }
                 jobs.append(.chunk(runStart..<runStart + length))
                 runStart += length
+                runIsCut = true
             }
         }
     }

@@ -22,6 +22,8 @@ final class IngestSession: Sendable {
         var journalHits: Set<RecordID> = []
         var newStoredBytes: Int64 = 0
         var newRecords = 0
+        /// Files whose names this ingest has taken for its lists of their chunks.
+        var claims: [RecordID] = []
     }
 
     /// What a commit needs to know.
@@ -43,6 +45,25 @@ final class IngestSession: Sendable {
         self.cutter = cutter
         cutsContainers = configuration.cutsContainers
         inlineMaximum = configuration.inlineCommitBytes
+    }
+
+    deinit { packs.fileLists.release(state.withLock { $0.claims }) }
+
+    /// Takes a file's name for a list of its chunks until this ingest has ended.
+    func claim(_ name: RecordID, for list: SHA256Digest) -> Bool {
+        guard packs.fileLists.claim(name, for: list) else { return false }
+        state.withLock { $0.claims.append(name) }
+        return true
+    }
+
+    /// Gives back a name that was taken last.
+    func unclaim(_ name: RecordID) {
+        let had = state.withLock { state -> Bool in
+            guard let index = state.claims.lastIndex(of: name) else { return false }
+            state.claims.remove(at: index)
+            return true
+        }
+        if had { packs.fileLists.release([name]) }
     }
 
     var outcome: Outcome {
@@ -95,19 +116,6 @@ final class IngestSession: Sendable {
         return ref
     }
 
-    /// Stores the node of a file, named by the file, so that the file is recognised by its own hash.
-    func storeFileNode(_ bytes: [UInt8], file: SHA256Digest, count: Int64, reach: [RecordID]) throws -> Ref {
-        let id = domain.recordID(file, count: count, .file)
-        let key = domain.recordKey(file, count: count, .file)
-        let ref = Ref(count: bytes.count, digest: SHA256.digest(bytes), id: id, key: key, crc: 0)
-        // The same file may have been cut otherwise before; then both lists are kept.
-        if let location = try find(id), let known = try? openUnchecked(id, key: key, location), known == bytes {
-            return ref
-        }
-        try bytes.withUnsafeBytes { try write($0, ref, kind: .node, reach: reach, compress: true) }
-        return ref
-    }
-
     /// Whether a record is there, noting that this ingest relies on it.
     func find(_ id: RecordID) throws -> Location? {
         let held = state.withLock { $0.small[id]?.location }
@@ -126,7 +134,7 @@ final class IngestSession: Sendable {
     /// A record that only this ingest knows of so far.
     func held(_ id: RecordID) -> JournalRecord? { state.withLock { $0.small[id] } }
 
-    private func write(
+    func write(
         _ bytes: UnsafeRawBufferPointer, _ ref: Ref, kind: RecordKind, reach: [RecordID], compress: Bool
     ) throws {
         try workers.with { worker in

@@ -7,6 +7,7 @@ final class PackStore: Sendable {
     let index: ChunkIndex
     let table = PackTable()
     let journal = Journal()
+    let fileLists = FileLists()
     let configuration: StoreConfiguration
     let ring: StorageKeyRing
     private let slots: Mutex<Slots>
