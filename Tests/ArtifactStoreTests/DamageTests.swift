@@ -175,7 +175,7 @@ import Testing
         var random = SeededGenerator(seed: 52)
         let first = random.bytes(300_000)
         let version = try await fixture.publish(first)
-        for fault in [MemoryBackend.Fault.full, .input, .torn] {
+        for fault in [MemoryBackend.Fault.full, .input, .torn, .short] {
             backend.inject { call, _ in call == .append ? fault : nil }
             await #expect(throws: StoreError.self) { try await fixture.publish(random.bytes(600_000)) }
             backend.inject(nil)
@@ -230,7 +230,9 @@ import Testing
         #expect(try await again.store.statistics().storedBytes < 900_000)
     }
 
-    @Test("the nth backend call fails, for every n: acknowledged content stays, the rest is refused") func everyCall()
+    @Test(
+        "the nth backend call fails, for every n: acknowledged content stays, the rest is refused",
+        arguments: [MemoryBackend.Fault.torn, .short]) func everyCall(fault: MemoryBackend.Fault)
         async throws
     {
         var random = SeededGenerator(seed: 53)
@@ -243,7 +245,7 @@ import Testing
                 backend: backend, keys: keys, configure: { $0.dataPackBytes = 160_000 })
             defer { fixture.remove() }
             let target = n
-            backend.inject { _, count in count == target ? .torn : nil }
+            backend.inject { _, count in count == target ? fault : nil }
             var published: [(Version, [UInt8])] = []
             for bytes in contents {
                 if let version = try? await fixture.publish(bytes) { published.append((version, bytes)) }

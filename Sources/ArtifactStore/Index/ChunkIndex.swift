@@ -142,9 +142,9 @@ final class ChunkIndex: Sendable {
         let (frozen, number) = state.withLock { ($0.frozen, $0.nextRun) }
         guard !frozen.isEmpty else { return }
         let path = directory + "/run-\(number)"
-        var writer = try IndexRunWriter(path: path, expected: frozen.count)
-        for id in frozen.keys.sorted() { if let location = frozen[id] { try writer.add(id, location) } }
-        try writer.finish()
+        try IndexRunWriter.write(path: path, expected: frozen.count) { writer in
+            for id in frozen.keys.sorted() { if let location = frozen[id] { try writer.add(id, location) } }
+        }
         let run = try IndexRun(path: path)
         try state.withLock { state in
             state.runs.insert(run, at: 0)
@@ -168,11 +168,11 @@ final class ChunkIndex: Sendable {
             }
             let chosen = Array(runs.prefix(count))
             let path = directory + "/run-\(number)"
-            var writer = try IndexRunWriter(path: path, expected: total)
-            try IndexRun.merge(chosen) { id, location in
-                if durable[location.pack] != nil { try writer.add(id, location) }
+            try IndexRunWriter.write(path: path, expected: total) { writer in
+                try IndexRun.merge(chosen) { id, location in
+                    if durable[location.pack] != nil { try writer.add(id, location) }
+                }
             }
-            try writer.finish()
             let merged = try IndexRun(path: path)
             try state.withLock { state in
                 state.runs.removeFirst(count)

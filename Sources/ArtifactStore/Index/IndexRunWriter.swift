@@ -14,7 +14,7 @@ struct IndexRunWriter {
     private var last: RecordID?
 
     /// - Parameter expected: the number of entries to come, to size the filter by; an upper bound will do.
-    init(path: String, expected: Int) throws {
+    private init(path: String, expected: Int) throws {
         self.path = path
         filterBlocks = IndexFilter.blocks(for: expected)
         filter = [UInt8](repeating: 0, count: filterBlocks * 64)
@@ -48,9 +48,21 @@ struct IndexRunWriter {
         page = [UInt8](repeating: 0, count: IndexRun.pageBytes)
     }
 
-    /// Completes the file under its name. A run that was not finished leaves only a `.new` file, which opening removes.
-    mutating func finish() throws {
-        defer { close(descriptor) }
+    /// Writes a run: `body` adds its entries, in order. When that fails, on a full disk say, nothing of it stays.
+    static func write(path: String, expected: Int, _ body: (inout IndexRunWriter) throws -> Void) throws {
+        var writer = try IndexRunWriter(path: path, expected: expected)
+        defer { close(writer.descriptor) }
+        do {
+            try body(&writer)
+            try writer.finish()
+        } catch {
+            unlink(path + ".new")
+            throw error
+        }
+    }
+
+    /// Completes the file under its name.
+    private mutating func finish() throws {
         if inPage > 0 { try finishPage() }
         var tail: [UInt8] = []
         tail.reserveCapacity(fences.count * 8)

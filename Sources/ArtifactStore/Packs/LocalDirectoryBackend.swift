@@ -9,6 +9,13 @@ public final class LocalDirectoryBackend: BlobBackend {
     /// Open descriptors by name, closed least recently used first. A descriptor in use is kept by its reader's reference.
     private let open = Mutex<[String: Descriptor]>([:])
     private let openMaximum = 256
+    private let write: PositionedWrite
+
+    /// Writes some bytes at a place in an open file, as `pwrite` does: how many, which may be fewer, or -1 with `errno` set.
+    package typealias PositionedWrite =
+        @Sendable (
+            _ file: Int32, _ bytes: UnsafeRawPointer?, _ count: Int, _ offset: Int
+        ) -> Int
 
     private final class Descriptor: Sendable {
         let value: Int32
@@ -17,8 +24,14 @@ public final class LocalDirectoryBackend: BlobBackend {
     }
 
     /// - Parameter directory: made, with its parents, when it does not exist.
-    public init(directory: FilePath) throws {
+    public convenience init(directory: FilePath) throws {
+        try self.init(directory: directory, write: { pwrite($0, $1, $2, $3) })
+    }
+
+    /// - Parameter write: what tests put in the place of `pwrite`.
+    package init(directory: FilePath, write: @escaping PositionedWrite) throws {
         root = directory
+        self.write = write
         try FileManager.default.createDirectory(
             atPath: root.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
@@ -44,9 +57,10 @@ public final class LocalDirectoryBackend: BlobBackend {
         let file = try descriptor(name)
         var done = 0
         while done < bytes.count {
-            let count = pwrite(
+            let count = write(
                 file.value, bytes.baseAddress?.advanced(by: done), bytes.count - done, Int(offset) + done)
             if count < 0 && errno == EINTR { continue }
+            guard count != 0 else { throw StoreError(.input, "cannot write to pack \(name): nothing was written") }
             guard count > 0 else { throw Self.failure("write to", name) }
             done += count
         }
@@ -82,6 +96,13 @@ public final class LocalDirectoryBackend: BlobBackend {
             }
             done += count
         }
+    }
+
+    /// Has the kernel read ahead.
+    public func willRead(_ name: String, at offset: Int64, count: Int) {
+        // Advice only: a pack that cannot be opened is reported by the read itself.
+        guard let file = try? descriptor(name) else { return }
+        _ = posix_fadvise(file.value, Int(offset), count, POSIX_FADV_WILLNEED)
     }
 
     /// The length of a pack, or nil when there is none.
@@ -145,6 +166,9 @@ public final class LocalDirectoryBackend: BlobBackend {
         switch code {
         case ENOSPC, EDQUOT:
             return StoreError(.full, "cannot \(verb) pack \(name): \(reason); free space and try again")
+        case EFBIG:
+            return StoreError(
+                .full, "cannot \(verb) pack \(name): \(reason); raise the limit on the size of files (ulimit -f)")
         case EROFS: return StoreError(.readOnly, "cannot \(verb) pack \(name): \(reason)")
         default: return StoreError(.input, "cannot \(verb) pack \(name): \(reason)")
         }

@@ -10,6 +10,8 @@ package final class MemoryBackend: BlobBackend {
         case input
         /// Only the first half of the bytes arrives, then the device fails.
         case torn
+        /// Only a part of the bytes finds room.
+        case short
     }
 
     /// The calls that can be made to fail.
@@ -83,7 +85,7 @@ package final class MemoryBackend: BlobBackend {
     private func check(_ call: Call) throws {
         switch fault(call) {
         case nil: break
-        case .full: throw StoreError(.full, "no space is left on the device")
+        case .full, .short: throw StoreError(.full, "no space is left on the device")
         case .input, .torn: throw StoreError(.input, "the device failed")
         }
     }
@@ -101,7 +103,11 @@ package final class MemoryBackend: BlobBackend {
         if case .full = fault { throw StoreError(.full, "no space is left on the device") }
         if case .input = fault { throw StoreError(.input, "the device failed") }
         var part = Array(bytes)
-        if case .torn = fault { part.removeLast(part.count - part.count / 2) }
+        switch fault {
+        case .torn: part.removeLast(part.count - part.count / 2)
+        case .short: part.removeLast((part.count + 2) / 3)
+        default: break
+        }
         try state.withLock { state in
             guard var file = state.files.removeValue(forKey: name) else {
                 throw StoreError.integrity("pack \(name) is missing")
@@ -111,7 +117,11 @@ package final class MemoryBackend: BlobBackend {
             if file.bytes.count < end { file.bytes += [UInt8](repeating: 0, count: end - file.bytes.count) }
             file.bytes.replaceSubrange(Int(offset)..<end, with: part)
         }
-        if case .torn = fault { throw StoreError(.input, "the device failed") }
+        switch fault {
+        case .torn: throw StoreError(.input, "the device failed")
+        case .short: throw StoreError(.full, "no space is left on the device")
+        default: break
+        }
     }
 
     package func sync(_ name: String) throws {

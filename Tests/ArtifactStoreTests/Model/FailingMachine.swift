@@ -42,6 +42,7 @@ final class FailingMachine: Sendable {
             case 0: return .full
             case 1: return .input
             case 2: return .torn
+            case 3: return .short
             default: return nil
             }
         }
