@@ -14,10 +14,18 @@ public protocol BlobBackend: Sendable {
     func truncate(_ name: String, to length: Int64) throws
     /// Fills `buffer` with the bytes at `offset`. Throws when the file ends before.
     func read(_ name: String, at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws
+    /// Says that `count` bytes at `offset` will be read soon, so that they may be fetched meanwhile. Does not wait; a backend
+    /// that has no use for it does nothing.
+    func willRead(_ name: String, at offset: Int64, count: Int)
     /// The file's length, or nil when there is none.
     func length(_ name: String) throws -> Int64?
     /// Removes the file; a missing one is no error.
     func delete(_ name: String) throws
     /// All names.
     func list() throws -> [String]
+}
+
+extension BlobBackend {
+    /// Does nothing.
+    public func willRead(_ name: String, at offset: Int64, count: Int) {}
 }

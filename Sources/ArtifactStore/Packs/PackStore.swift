@@ -349,6 +349,12 @@ final class PackStore: Sendable {
         try backend.read(info.name, at: Int64(offset), into: target)
     }
 
+    /// Says that some bytes of a pack will be read soon.
+    func willRead(pack number: UInt32, _ bytes: Range<Int>) {
+        guard let info = table[number], info.state != .deleted else { return }
+        backend.willRead(info.name, at: Int64(bytes.lowerBound), count: bytes.count)
+    }
+
     /// Reads one record, sealed as it is, into `room`, which grows as needed.
     func readRecord(_ id: RecordID, _ location: Location) throws -> [UInt8] {
         if location.pack == Location.journal {

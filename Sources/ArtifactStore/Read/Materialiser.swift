@@ -1,139 +1,108 @@
 import Glibc
 import Synchronization
 
-/// Writes files side by side. Every step goes through directory descriptors without following links, so no name and no
-/// link, however hostile, leads outside of the target.
+/// Writes a version's files in the order in which packs hold their bytes, not in the order of their names: neighbouring
+/// records are read at once, a record that several files need is decrypted once, and while the files of one window are
+/// written, those of the next are looked up and announced to the backend.
+///
+/// Every step goes through directory descriptors without following links, so no name and no link, however hostile, leads
+/// outside of the target. Memory: two windows of some thousand places, and for each thread one read and one chunk.
 final class Materialiser: Sendable {
-    private let version: OpenVersion
+    private let context: ReadContext
     private let updating: Bool
-    private let report = Mutex(MaterialiseReport())
+    private let report = RestoreReport()
 
     init(_ version: OpenVersion, updating: Bool = false) {
-        self.version = version
+        context = version.context
         self.updating = updating
     }
 
-    private final class Descriptor: Sendable {
-        let value: Int32
-        init(_ value: Int32) { self.value = value }
-        deinit { close(value) }
-    }
-
     func run(_ directory: DirectoryContent, to target: String) throws -> MaterialiseReport {
-        try run(try version.context.entries(directory), to: target)
+        try run(try context.entries(directory), to: target)
     }
 
     func run(_ entries: [TreeEntry], to target: String) throws -> MaterialiseReport {
         guard mkdir(target, 0o755) == 0 || errno == EEXIST else { throw Self.failure("make directory", target) }
         let root = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard root >= 0 else { throw Self.failure("open directory", target) }
-        try write(entries, in: Descriptor(root), path: target)
-        return report.withLock { $0 }
+        let walk = try RestoreWalk(
+            context, entries, in: RestoredFolder(root, path: target, mode: nil), updating: updating, report: report)
+        var window = try walk.next()
+        while let ready = window {
+            let following = Mutex<RestoreWindow?>(nil)
+            // Side by side on the store's threads, of which this is one: nobody waits for a thread that is not coming.
+            try context.pool.forEach(2) { [self] side in
+                if side == 0 { return try write(ready) }
+                let found = try walk.next()
+                following.withLock { $0 = found }
+            }
+            window = following.withLock { $0 }
+        }
+        return report.value
     }
 
-    private func write(_ entries: [TreeEntry], in parent: Descriptor, path: String) throws {
-        if updating {
-            let removed = try LocalEntries.remove(from: parent.value, except: Set(entries.map(\.name)), path: path)
-            report.withLock { $0.removed += removed }
-        }
-        try version.context.pool.forEach(entries.count) { [self] index in
-            let entry = entries[index]
-            let full = path + "/" + String(decoding: entry.name, as: UTF8.self)
-            let name = entry.name.map { CChar(bitPattern: $0) } + [0]
-            switch entry.content {
-            case .file(let content): try file(content, name, mode: entry.mode, in: parent, path: full)
-            case .symlink(let target): try symlink(target, name, in: parent, path: full)
-            case .directory(let content): try directory(content, name, mode: entry.mode, in: parent, path: full)
+    private static let literalsAtOnce = 32
+
+    private func write(_ window: RestoreWindow) throws {
+        let (reads, others) = (window.reads.count, window.others.count)
+        let literals = (window.literals.count + Self.literalsAtOnce - 1) / Self.literalsAtOnce
+        try context.pool.forEach(reads + others + literals) { [self] index in
+            if index < reads {
+                try read(window.reads[index], window)
+            } else if index < reads + others {
+                let need = window.needs[window.others[index - reads]]
+                try deliver(try readAlone(need), need)
+            } else {
+                let start = (index - reads - others) * Self.literalsAtOnce
+                for (bytes, place) in window.literals[start...].prefix(Self.literalsAtOnce) {
+                    try put(bytes, place)
+                }
             }
         }
+        let finishing = window.finishing
+        try context.pool.forEach(finishing.count) { try finishing[$0].finish() }
+        for folder in window.closing { try folder.finish() }
     }
 
-    private func symlink(_ target: [UInt8], _ name: [CChar], in parent: Descriptor, path: String) throws {
-        report.withLock { $0.symlinks += 1 }
-        if updating {
-            if LocalEntries.target(of: name, in: parent.value) == target { return }
-            try LocalEntries.remove(name, in: parent.value, path: path)
-        }
-        guard symlinkat(target.map { CChar(bitPattern: $0) } + [0], parent.value, name) == 0 else {
-            throw Self.failure("make link", path)
-        }
-    }
-
-    private func directory(
-        _ content: DirectoryContent, _ name: [CChar], mode: UInt32, in parent: Descriptor, path: String
-    ) throws {
-        if updating, LocalEntries.kind(of: name, in: parent.value) != S_IFDIR {
-            try LocalEntries.remove(name, in: parent.value, path: path)
-        }
-        guard mkdirat(parent.value, name, 0o700) == 0 || (updating && errno == EEXIST) else {
-            throw Self.failure("make directory", path)
-        }
-        let child = openat(parent.value, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        guard child >= 0 else { throw Self.failure("open directory", path) }
-        let descriptor = Descriptor(child)
-        guard !updating || fchmod(child, 0o700) == 0 else { throw Self.failure("set the mode of", path) }
-        try write(try version.context.entries(content), in: descriptor, path: path)
-        // Last, so that read-only directories can be filled.
-        guard fchmod(child, mode_t(mode)) == 0 else { throw Self.failure("set the mode of", path) }
-        report.withLock { $0.directories += 1 }
-    }
-
-    private func file(_ content: FileContent, _ name: [CChar], mode: UInt32, in parent: Descriptor, path: String) throws
-    {
-        if updating, try LocalEntries.isFile(name, in: parent.value, content, mode: mode, path: path) {
-            report.withLock { report in
-                report.files += 1
-                report.bytes += content.byteCount
-                report.unchanged += 1
-                report.unchangedBytes += content.byteCount
-            }
-            return
-        }
-        // An update replaces the old file only when the new one is complete.
-        let final = name
-        let name = updating ? LocalEntries.temporaryName() : name
-        let file = openat(parent.value, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw Self.failure("create", path) }
-        let descriptor = Descriptor(file)
+    /// Reads neighbouring records at once. One that is not intact is read again alone, which finds another copy of it or
+    /// says what is damaged.
+    private func read(_ read: RestoreWindow.Read, _ window: RestoreWindow) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: read.bytes.count, alignment: 64)
+        defer { buffer.deallocate() }
+        var isRead = true
         do {
-            try fill(descriptor, with: content, mode: mode, path: path)
-            if updating { try LocalEntries.replace(final, with: name, in: parent.value, path: path) }
-        } catch {
-            if updating { unlinkat(parent.value, name, 0) }
-            throw error
+            try context.reader.packs.read(pack: read.pack, at: read.bytes.lowerBound, into: buffer)
+        } catch let error as StoreError where error.code == .integrity {
+            isRead = false
         }
-        report.withLock { report in
-            report.files += 1
-            report.bytes += content.byteCount
+        for (location, index) in read.records {
+            let need = window.needs[index]
+            let start = Int(location.offset) - read.bytes.lowerBound
+            let record = UnsafeMutableRawBufferPointer(
+                rebasing: buffer[start..<start + Int(location.recordBytes)])
+            let bytes = isRead ? try context.reader.intact(record, need.ref, context.domain) : nil
+            try deliver(try bytes ?? readAlone(need), need)
         }
     }
 
-    private func fill(_ descriptor: Descriptor, with content: FileContent, mode: UInt32, path: String) throws {
-        let context = version.context.naming(path)
-        try context.guarding {
-            // Every chunk is compared with its digest, and the list of chunks with the one that the directory names.
-            let reader = ContentReader(context, content, range: 0..<content.byteCount)
-            while let piece = try reader.next() { try Self.write(piece, to: descriptor.value, path: path) }
-        }
-        guard fchmod(descriptor.value, mode_t(mode)) == 0 else { throw Self.failure("set the mode of", path) }
+    private func readAlone(_ need: RestoreWindow.Need) throws -> [UInt8] {
+        try need.naming(context).guarding { try context.reader.plaintext(need.ref, context.domain) }
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws {
-        try bytes.withUnsafeBytes { raw in
-            var done = 0
-            while done < raw.count {
-                let count = Glibc.write(descriptor, raw.baseAddress?.advanced(by: done), raw.count - done)
-                if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { throw failure("write", path) }
-                done += count
-            }
-        }
+    private func deliver(_ bytes: [UInt8], _ need: RestoreWindow.Need) throws {
+        for place in need.places { try put(bytes, place) }
+    }
+
+    private func put(_ bytes: [UInt8], _ place: RestoreWindow.Place) throws {
+        if place.isWhole { try place.file.create() }
+        try place.file.write(bytes, at: place.offset)
+        if place.isWhole { try place.file.finish() }
     }
 
     static func failure(_ verb: String, _ path: String) -> StoreError {
         let code = errno
         return StoreError(
-            code == EEXIST ? .conflict : code == ENOSPC ? .full : .input,
+            code == EEXIST ? .conflict : code == ENOSPC || code == EDQUOT ? .full : .input,
             "cannot \(verb) \(path): \(String(cString: strerror(code)))")
     }
 }

@@ -25,6 +25,21 @@ final class RecordReader: Sendable {
         }
     }
 
+    /// The plaintext of a record that was read together with its neighbours and is decrypted in place; nil when it is not
+    /// intact.
+    func intact(_ record: UnsafeMutableRawBufferPointer, _ ref: Ref, _ domain: RecordDomain) throws -> [UInt8]? {
+        do {
+            return try workers.with { worker in
+                try RecordCipher.open(record, key: ref.key, id: ref.id, domain: domain, worker: worker) { frame in
+                    let bytes = try frame.plaintext(worker)
+                    return bytes.count == ref.count && SHA256.digest(bytes) == ref.digest ? bytes : nil
+                }
+            }
+        } catch is FormatError {
+            return nil
+        }
+    }
+
     /// A tree or node, through the cache.
     func object(_ ref: Ref, _ domain: RecordDomain, session: IngestSession? = nil) throws -> [UInt8] {
         if let found = cache.withLock({ $0[ref] }) { return found }
