@@ -33,6 +33,8 @@ public struct Server: Sendable {
     /// Runs until SIGTERM or SIGINT, finishes what is in flight and returns. Throws ``StartupError`` when it cannot start.
     public func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        // A file that reaches a limit on its size is a full disk for those who write it, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         ProcessMemory.forbidDumps()
         let directory = try DataDirectory(configuration.dataDirectory, create: true)
         let metrics = ServerMetrics()

@@ -1,6 +1,7 @@
 """Disks that fill up: what is refused says so, what was acknowledged stays, and space that comes back is enough."""
 
 import os
+import resource
 import subprocess
 import unittest
 
@@ -108,6 +109,31 @@ class FullDisk(unittest.TestCase):
         self.check_kept()
         self.put("after", 1 << 20)
         self.check_kept()
+
+
+class LimitedFiles(unittest.TestCase):
+    """A limit on the size of files, under which the kernel makes short writes, then refuses, with a signal that kills."""
+
+    def test_a_push_over_the_limit_is_refused_and_the_server_lives(self):
+        with Server() as server:
+            s3 = server.client("s3")
+            s3.create_bucket(Bucket="web")
+            first, large = os.urandom(4 << 20), os.urandom(40 << 20)
+            s3.put_object(Bucket="web", Key="first", Body=first)
+            most = resource.RLIM_INFINITY
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (12_000_001, most))
+            for _ in range(2):
+                with self.assertRaises(ClientError) as caught:
+                    s3.put_object(Bucket="web", Key="large", Body=large)
+                self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 503, caught.exception)
+                self.assertIn("full", caught.exception.response["Error"]["Message"])
+                self.assertEqual(s3.get_object(Bucket="web", Key="first")["Body"].read(), first)
+            self.assertIsNone(server.process.poll())
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, most))
+            s3.put_object(Bucket="web", Key="large", Body=large)
+            server.restart(kill=True)
+            for key, content in (("first", first), ("large", large)):
+                self.assertEqual(s3.get_object(Bucket="web", Key=key)["Body"].read(), content)
 
 
 if __name__ == "__main__":
