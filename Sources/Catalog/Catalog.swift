@@ -26,6 +26,7 @@ public final class Catalog: Sendable {
     private let queue: CommitQueue
     private let isClosed = Mutex(false)
     private let observer = Mutex<(@Sendable (WriteMoment) async throws -> Void)?>(nil)
+    private let refusal = Mutex<(@Sendable () -> Bool)?>(nil)
 
     /// Opens or creates the database file at `path` and brings its schema up to date.
     ///
@@ -58,6 +59,8 @@ public final class Catalog: Sendable {
         case writing
         /// The write is on disk; the caller has not been told.
         case written
+        /// The write was undone; the caller has not been told.
+        case undone
     }
 
     /// Has `observer` called, in the writer's task, around every write: tests let others go first there, or end the write
@@ -65,6 +68,10 @@ public final class Catalog: Sendable {
     package func observe(_ observer: (@Sendable (WriteMoment) async throws -> Void)?) {
         self.observer.withLock { $0 = observer }
     }
+
+    /// Asks `decide` whenever a write is complete but for its commit, and undoes it when told so, as a device does that
+    /// fails then: for tests.
+    package func refuseCommits(_ decide: (@Sendable () -> Bool)?) { refusal.withLock { $0 = decide } }
 
     /// Runs `body` on a consistent snapshot, beside any writers.
     public func read<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
@@ -82,7 +89,22 @@ public final class Catalog: Sendable {
     public func write<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
         let observer = observer.withLock { $0 }
         try await observer?(.writing)
-        let result = try await commit(body)
+        guard let refuses = refusal.withLock({ $0 }) else {
+            let result = try await commit(body)
+            try await observer?(.written)
+            return result
+        }
+        let result: T
+        do {
+            result = try await commit { transaction in
+                let value = try body(transaction)
+                if refuses() { throw CatalogError(.input, "the device failed") }
+                return value
+            }
+        } catch {
+            try await observer?(.undone)
+            throw error
+        }
         try await observer?(.written)
         return result
     }

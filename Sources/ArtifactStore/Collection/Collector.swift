@@ -64,6 +64,7 @@ extension ArtifactStore {
         report.epoch = plan ? leases.epoch : try await beginEpoch(&report)
         try await step(.marked)
         let (marks, needed) = try await mark(plan: plan)
+        try await step(.decided)
         report.liveBytes = Int64(marks.liveBytes.values.reduce(0, +))
         report.storedBytes = packs.table.all.reduce(0) { $0 + Int64($1.length) }
         let candidates = try await candidatePacks(before: plan ? Int64.max : report.epoch)
@@ -302,7 +303,7 @@ extension ArtifactStore {
 
     /// Places between the steps of a collection, where a test may stop it as a crash would.
     enum CollectionStep: Sendable, CaseIterable {
-        case settled, begun, marked, condemning, compacting, copied, registered, deleting, unlinking, unlinked
+        case settled, begun, marked, decided, condemning, compacting, copied, registered, deleting, unlinking, unlinked
     }
 
     private func step(_ step: CollectionStep) async throws { try await collectionHook.withLock { $0 }?(step) }

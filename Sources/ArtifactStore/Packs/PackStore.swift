@@ -146,6 +146,8 @@ final class PackStore: Sendable {
 
     private func note(_ durable: PackWriter.Durable) {
         table.update(durable.number) { info in
+            // A flush that waited for the device may report after the pack has grown or was completed.
+            guard durable.length >= info.length else { return }
             info.length = durable.length
             info.records = durable.records
             info.lastFrameOffset = durable.lastFrameOffset
@@ -287,6 +289,16 @@ final class PackStore: Sendable {
             return try index.lookup(id) { table.isReusable($0) }
         } catch is FormatError {
             // A damaged page of derived data: treat the content as new. Scrubbing rebuilds the index.
+            return nil
+        }
+    }
+
+    /// A place that a commit can keep: one that new versions may refer to, else one that the commit brings back.
+    func retrievable(_ id: RecordID) throws -> Location? {
+        if let found = try reusable(id) { return found }
+        do {
+            return try index.lookup(id) { table.isReadable($0) && !table.isDamaged($0) }
+        } catch is FormatError {
             return nil
         }
     }

@@ -72,16 +72,18 @@ extension ArtifactStore {
                 try CommitPacks.register(durables, epoch: epoch, now: time.milliseconds, transaction)
                 var reliedOn = outcome.touched
                 for id in outcome.journalHits {
-                    guard let location = try packs.reusable(id), try isStored(id, location, transaction) else {
+                    if try isInJournal(id, transaction) { continue }
+                    // It was moved into a pack, unless the commit that brought it was undone.
+                    guard let location = try packs.retrievable(id), location.pack != Location.journal else {
                         throw StoreError(.leaseExpired, "content that this ingest relied on was collected; begin again")
                     }
-                    if location.pack != Location.journal { reliedOn.insert(location.pack) }
+                    reliedOn.insert(location.pack)
                 }
                 let resurrected = try CommitPacks.rely(on: reliedOn, epoch: epoch, transaction)
                 for record in outcome.small { try insert(record, transaction) }
                 let value = try body(transaction)
                 // Last, so that whoever sees the version finds its records. Should the commit fail all the same, nobody can
-                // rely on them: `isStored` asks the database.
+                // rely on them: `isInJournal` asks the database.
                 packs.journal.add(outcome.small)
                 for record in outcome.small { packs.index.insert(record.id, record.location) }
                 return (value, resurrected)
@@ -104,10 +106,9 @@ extension ArtifactStore {
         }
     }
 
-    /// Whether a record of the journal is one that a commit completed.
-    private func isStored(_ id: RecordID, _ location: Location, _ transaction: Transaction) throws -> Bool {
-        guard location.pack == Location.journal else { return true }
-        return try transaction.row("SELECT kind FROM store_journal WHERE id = ?", id.bytes) != nil
+    /// Whether a record is in the journal and a commit completed it: memory knows it while its commit is under way.
+    private func isInJournal(_ id: RecordID, _ transaction: Transaction) throws -> Bool {
+        try transaction.row("SELECT kind FROM store_journal WHERE id = ?", id.bytes) != nil
     }
 
     private func insert(_ record: JournalRecord, _ transaction: Transaction) throws {

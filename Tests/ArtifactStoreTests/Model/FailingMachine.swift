@@ -11,6 +11,15 @@ final class FailingMachine: Sendable {
         var stepsLeft: Int?
         var isOff = false
         var steps = 0
+        /// Steps that were refused, power failures left aside.
+        var faults = 0
+
+        /// Whether a step fails, once in so many.
+        mutating func fails(onceIn count: UInt64) -> Bool {
+            guard random.next() % count == 0 else { return false }
+            faults += 1
+            return true
+        }
     }
 
     let backend = MemoryBackend()
@@ -23,6 +32,7 @@ final class FailingMachine: Sendable {
 
     var isOff: Bool { state.withLock { $0.isOff } }
     var steps: Int { state.withLock { $0.steps } }
+    var faults: Int { state.withLock { $0.faults } }
 
     /// Has the power fail after so many steps; nil: nothing fails any more.
     func arm(_ steps: Int?) { state.withLock { $0.stepsLeft = steps } }
@@ -38,13 +48,8 @@ final class FailingMachine: Sendable {
                 return .torn
             }
             state.stepsLeft = left - 1
-            switch state.random.next() % 1600 {
-            case 0: return .full
-            case 1: return .input
-            case 2: return .torn
-            case 3: return .short
-            default: return nil
-            }
+            guard state.fails(onceIn: 400) else { return nil }
+            return [.full, .input, .torn, .short][Int(state.random.next() % 4)]
         }
     }
 
@@ -58,9 +63,14 @@ final class FailingMachine: Sendable {
             state.steps += 1
             if left <= 0 { state.isOff = true }
             state.stepsLeft = left - 1
-            return left <= 0 || moment == .writing && state.random.next() % 300 == 0
+            return left <= 0 || moment == .writing && state.fails(onceIn: 300)
         }
         if fails { throw CatalogError(.input, "the device failed") }
+    }
+
+    /// Whether a transaction that is complete but for its commit is undone.
+    func refusesCommit() -> Bool {
+        state.withLock { state in !state.isOff && state.stepsLeft != nil && state.fails(onceIn: 150) }
     }
 
     /// The power comes back. Of what was not synced, anything may have reached the disk: nothing, a part, a part with a
@@ -70,6 +80,7 @@ final class FailingMachine: Sendable {
             var random = state.random
             backend.crash(
                 remains: { unsynced in
+                    if unsynced.isEmpty { return [] }
                     let part = Array(unsynced.prefix(Int(random.next() % UInt64(unsynced.count + 1))))
                     switch random.next() % 4 {
                     case 0: return []

@@ -30,20 +30,113 @@ extension StoreModel {
         }
         await delete(order)
         let next = takeOrder()
-        let twice = random.next() % 2 == 0
+        // The first condemns what the next would remove; what is in the journal must first get into a pack and that be
+        // completed.
+        let before = Int(random.next() % 4)
         await strand("ambush \(next) of \(bytes.count)") { model in
             while model.busy.contains(order) { await Strand.pause() }
             model.clock.advance(Self.undeleteSeconds + 1)
-            let ingest = try await model.fixture.store.beginIngest(scope: model.fixture.scope)
-            let staged = try await ingest.addBlob(bytes)
-            if twice {
-                // The first condemns what the second would remove.
+            let beginning = try await model.beginIngest()
+            let staged = try await beginning.ingest.addBlob(bytes)
+            for _ in 0..<before {
+                await model.collect()
+                while model.collections > 0 { await Strand.pause() }
+                try model.fixture.store.packs.sealOpenPacks()
+            }
+            await model.collect()
+            for _ in 0..<200 where !model.isPastMark && model.collections > 0 && !model.machine.isOff {
+                await Strand.pause()
+            }
+            try await model.publish(staged, next, "blob", bytes, beginning)
+        }
+    }
+
+    /// As above, with content that nothing else has and that is still in the journal when the push finds it: meanwhile it
+    /// gets into a pack, which is condemned.
+    func ambushJournal() async {
+        let (first, next) = (takeOrder(), takeOrder())
+        let bytes = random.bytes(200 + Int(random.next() % 1000))
+        busy.insert(first)
+        await strand("ambush of the journal \(next) of \(bytes.count)") { model in
+            let beginning = try await model.beginIngest()
+            try await model.publish(
+                try await beginning.ingest.addBlob(bytes), first, "blob", bytes, beginning)
+            model.busy.remove(first)
+            guard model.versions[first] != nil else { return }
+            await model.delete(first)
+            while model.busy.contains(first) { await Strand.pause() }
+            let again = try await model.beginIngest()
+            let staged = try await again.ingest.addBlob(bytes)
+            model.clock.advance(Self.undeleteSeconds + 1)
+            for _ in 0..<2 {
+                await model.collect()
+                while model.collections > 0 { await Strand.pause() }
+                try model.fixture.store.packs.sealOpenPacks()
+            }
+            await model.collect()
+            while model.collections > 0 { await Strand.pause() }
+            await model.collect()
+            for _ in 0..<200 where !model.isPastMark && model.collections > 0 && !model.machine.isOff {
+                await Strand.pause()
+            }
+            try await model.publish(staged, next, "blob", bytes, again)
+        }
+    }
+
+    /// Two pushes of content that is on its way out: one found it before and commits, the other stores it once more and
+    /// gives up, both after a collection has brought everything to disk and before it marks; then the power fails. The copy
+    /// that no commit has named goes with it, so it must not be the one that was kept.
+    func ambushTheMark() async {
+        guard let order = pick(live { !$0.isPinned && $0.artifact == "blob" && $0.bytes.count > 30_000 }),
+            let bytes = versions[order]?.bytes
+        else { return }
+        await delete(order)
+        let next = takeOrder()
+        await strand("ambush of the mark \(next) of \(bytes.count)") { model in
+            while model.busy.contains(order) { await Strand.pause() }
+            model.clock.advance(Self.undeleteSeconds + 1)
+            let beginning = try await model.beginIngest()
+            let staged = try await beginning.ingest.addBlob(bytes)
+            for _ in 0..<2 {
+                try model.fixture.store.packs.sealOpenPacks()
                 await model.collect()
                 while model.collections > 0 { await Strand.pause() }
             }
             await model.collect()
-            for _ in 0..<200 where !model.isPastMark && !model.machine.isOff { await Strand.pause() }
-            try await model.publish(staged, next, "blob", bytes)
+            for _ in 0..<200 where !model.isSettled && model.collections > 0 && !model.machine.isOff {
+                await Strand.pause()
+            }
+            do {
+                let other = try await model.beginIngest().ingest
+                _ = try await other.addBlob(bytes)
+                try await model.publish(staged, next, "blob", bytes, beginning)
+                for _ in 0..<50 where !model.isPastMark && !model.machine.isOff { await Strand.pause() }
+                other.abandon()
+            }
+            beginning.ingest.abandon()
+            while model.collections > 0 { await Strand.pause() }
+            if !model.machine.isOff, !model.isEnding { model.machine.arm(0) }
+        }
+    }
+
+    /// Deleted under the reader's eyes: it has opened a version, everything goes that nothing else needs, and it reads on.
+    func ambushReader() async {
+        guard let order = pick(live { !$0.isPinned && $0.artifact == "blob" }), let version = versions[order] else {
+            return
+        }
+        await strand("ambush of a reader of \(order)") { model in
+            let stream = try await model.open(version)
+            await model.delete(order)
+            while model.busy.contains(order) { await Strand.pause() }
+            model.clock.advance(Self.undeleteSeconds + 1)
+            for _ in 0..<3 {
+                try model.fixture.store.packs.sealOpenPacks()
+                await model.collect()
+                while model.collections > 0 { await Strand.pause() }
+            }
+            guard try await stream.collect(upTo: 1 << 20) == version.bytes else {
+                throw ModelFailure("a read of \(order), which was deleted meanwhile, returned other bytes")
+            }
         }
     }
 
@@ -70,7 +163,22 @@ extension StoreModel {
             createdBy: "model")
     }
 
-    private func publish(_ staged: StagedContent, _ order: Int, _ artifact: String, _ bytes: [UInt8]) async throws {
+    /// An ingest, and what excuses it from having to begin again.
+    private struct Beginning: Sendable {
+        let ingest: Ingest
+        let expires: Date
+        let faults: Int
+    }
+
+    private func beginIngest() async throws -> Beginning {
+        let (expires, faults) = (clock.now.addingTimeInterval(Self.leaseSeconds), machine.faults)
+        return Beginning(
+            ingest: try await fixture.store.beginIngest(scope: fixture.scope), expires: expires, faults: faults)
+    }
+
+    private func publish(
+        _ staged: StagedContent, _ order: Int, _ artifact: String, _ bytes: [UInt8], _ beginning: Beginning
+    ) async throws {
         try await tentatively(.publish(order, artifact, bytes)) {
             do {
                 let version = try await fixture.store.publish(staged, draft(order, artifact))
@@ -78,6 +186,10 @@ extension StoreModel {
                 note("published \(order)")
             } catch let error as StoreError where error.code == .leaseExpired {
                 note("\(order): lease expired")
+                // Only what has expired or met with a fault may be told to begin again.
+                guard clock.now >= beginning.expires || machine.faults > beginning.faults || machine.isOff else {
+                    throw ModelFailure("\(order) was refused: \(error)")
+                }
             }
         }
     }
@@ -94,16 +206,16 @@ extension StoreModel {
         let order = takeOrder()
         let patience = patience()
         await strand("blob \(order) of \(bytes.count)") { model in
-            let ingest = try await model.fixture.store.beginIngest(scope: model.fixture.scope)
+            let beginning = try await model.beginIngest()
             await Strand.pause()
-            let writer = try await ingest.openBlob()
+            let writer = try await beginning.ingest.openBlob()
             for start in stride(from: 0, to: bytes.count, by: 16_000) {
                 try await writer.write(Array(bytes[start..<min(bytes.count, start + 16_000)]))
                 await Strand.pause()
             }
             let staged = try await writer.finish()
             await model.linger(patience)
-            try await model.publish(staged, order, "blob", bytes)
+            try await model.publish(staged, order, "blob", bytes, beginning)
         }
     }
 
@@ -113,8 +225,8 @@ extension StoreModel {
         let variant = UInt8(random.next() % 3)
         let patience = patience()
         await strand("tree \(order) of \(bytes.count)") { model in
-            let ingest = try await model.fixture.store.beginIngest(scope: model.fixture.scope)
-            let tree = try await ingest.openTree()
+            let beginning = try await model.beginIngest()
+            let tree = try await beginning.ingest.openTree()
             for index in 0..<30 {
                 // Long enough not to be kept within the tree.
                 let text = Array(String(repeating: "\(index) \(variant) ", count: 40).utf8)
@@ -125,14 +237,14 @@ extension StoreModel {
             await Strand.pause()
             let staged = try await tree.finish()
             await model.linger(patience)
-            try await model.publish(staged, order, "tree", bytes)
+            try await model.publish(staged, order, "tree", bytes, beginning)
         }
     }
 
     private func abandon() async {
         guard let bytes = pick(contents) else { return }
         await strand("abandoned blob of \(bytes.count)") { model in
-            let ingest = try await model.fixture.store.beginIngest(scope: model.fixture.scope)
+            let ingest = try await model.beginIngest().ingest
             _ = try await ingest.addBlob(bytes)
             await Strand.pause()
             ingest.abandon()

@@ -30,6 +30,10 @@ final class StoreModel: @unchecked Sendable {
     var graves: [[UInt8]] = []
     /// Whether a collection has marked and is now condemning: the worst moment for a commit.
     var isPastMark = false
+    /// Whether a collection has brought to disk what was in memory, and is now about to begin its epoch and mark.
+    var isSettled = false
+    /// Nothing fails any more.
+    private(set) var isEnding = false
     var collections = 0
     var nextOrder = 0
     var crashes = 0
@@ -107,9 +111,11 @@ final class StoreModel: @unchecked Sendable {
         fixture.store.packs.reseed(random.next())
         let machine = machine
         fixture.catalog.observe { try await machine.databaseStep($0) }
+        fixture.catalog.refuseCommits { machine.refusesCommit() }
         fixture.store.collectionHook.withLock {
             $0 = { [unowned self] step in
                 isPastMark = ![.settled, .begun, .marked].contains(step)
+                isSettled = step == .begun
                 await Strand.pause(patience())
             }
         }
@@ -126,7 +132,12 @@ final class StoreModel: @unchecked Sendable {
         if lull == 0, random.next() % 100 == 0 { lull = 150 }
         lull = max(0, lull - 1)
         if strands.isEmpty, random.next() % 2 == 0 {
-            await ambush()
+            switch random.next() % 5 {
+            case 0: await ambushTheMark()
+            case 1: await ambushReader()
+            case 2: await ambushJournal()
+            default: await ambush()
+            }
         } else if strands.count < (lull > 0 ? 3 : 6), random.next() % 4 == 0 {
             await lull > 0 ? beginQuietly() : begin()
         } else if let strand = pick(strands) {
@@ -197,6 +208,7 @@ final class StoreModel: @unchecked Sendable {
         await drain()
         if let failure { throw failure }
         fixture.catalog.observe(nil)
+        fixture.catalog.refuseCommits(nil)
         let clock = clock
         var attempts = 0
         while true {
@@ -242,11 +254,13 @@ final class StoreModel: @unchecked Sendable {
     /// Brings the history to its end: everything kept is there, and the space of everything else comes back.
     func finish() async throws {
         note("finish")
+        isEnding = true
         machine.arm(nil)
         await drain()
         if let failure { throw failure }
         try await check()
         fixture.catalog.observe(nil)
+        fixture.catalog.refuseCommits(nil)
         let clock = clock
         fixture = try await fixture.reopened(backend: machine.backend, now: { clock.now }, configure: Self.configure)
         try await check()
@@ -256,6 +270,11 @@ final class StoreModel: @unchecked Sendable {
         let plan = try await fixture.store.collect(plan: true)
         guard plan.packsCondemned == 0, plan.packsCompacted == 0 else {
             throw ModelFailure("a collection left behind what the next would free: \(plan)")
+        }
+        for info in fixture.store.packs.table.all where info.state == .sealed {
+            guard try machine.backend.length(info.name) == Int64(info.length) else {
+                throw ModelFailure("pack \(info.number) has more bytes than it should: \(info.length)")
+            }
         }
         let scrub = try await fixture.store.scrub(.deep)
         guard scrub.damage.isEmpty else { throw ModelFailure("scrubbing found \(scrub.damage)") }
