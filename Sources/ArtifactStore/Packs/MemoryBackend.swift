@@ -22,6 +22,8 @@ package final class MemoryBackend: BlobBackend {
         /// What survives a crash.
         var durable: [UInt8] = []
         var isDurable = false
+        /// Position in the order of creation.
+        var order = 0
     }
 
     private struct State {
@@ -29,6 +31,7 @@ package final class MemoryBackend: BlobBackend {
         /// Deleted since the last crash: nothing says that the deletion has reached the disk.
         var deleted: [String: File] = [:]
         var calls = 0
+        var created = 0
     }
 
     private let state = Mutex(State())
@@ -51,15 +54,18 @@ package final class MemoryBackend: BlobBackend {
         remains: (_ unsynced: ArraySlice<UInt8>) -> [UInt8] = { _ in [] }, revives: (String) -> Bool = { _ in false }
     ) {
         state.withLock { state in
-            for name in state.deleted.keys.sorted() where revives(name) { state.files[name] = state.deleted[name] }
+            // Oldest first, so that a seed replays whatever the names are.
+            for (name, file) in state.deleted.sorted(by: { $0.value.order < $1.value.order }) where revives(name) {
+                state.files[name] = file
+            }
             state.deleted = [:]
-            for name in state.files.keys.sorted() {
+            for name in state.files.sorted(by: { $0.value.order < $1.value.order }).map(\.key) {
                 guard let file = state.files[name], file.isDurable else {
                     state.files[name] = nil
                     continue
                 }
                 let bytes = file.durable + remains(file.bytes.dropFirst(file.durable.count))
-                state.files[name] = File(bytes: bytes, durable: bytes, isDurable: true)
+                state.files[name] = File(bytes: bytes, durable: bytes, isDurable: true, order: file.order)
             }
         }
     }
@@ -94,7 +100,8 @@ package final class MemoryBackend: BlobBackend {
         try check(.create)
         try state.withLock { state in
             guard state.files[name] == nil else { throw StoreError(.input, "pack \(name) exists already") }
-            state.files[name] = File(isDurable: true)
+            state.created += 1
+            state.files[name] = File(isDurable: true, order: state.created)
         }
     }
 

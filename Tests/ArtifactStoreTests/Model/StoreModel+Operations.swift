@@ -21,6 +21,15 @@ extension StoreModel {
         }
     }
 
+    /// Begins a collection and, before the given step of it, runs `body`, which the collection waits for.
+    private func spring(before step: ArtifactStore.CollectionStep, _ body: () async throws -> Void) async rethrows {
+        ambushed = step
+        defer { ambushed = nil }
+        await collect()
+        for _ in 0..<400 where at != step && collections > 0 && !machine.isOff { await Strand.pause() }
+        try await body()
+    }
+
     /// The worst moment: a push finds content that was just deleted and commits after the mark, before the condemnation,
     /// and nothing else goes on that would delay the removal.
     func ambush() async {
@@ -43,11 +52,10 @@ extension StoreModel {
                 while model.collections > 0 { await Strand.pause() }
                 try model.fixture.store.packs.sealOpenPacks()
             }
-            await model.collect()
-            for _ in 0..<200 where !model.isPastMark && model.collections > 0 && !model.machine.isOff {
-                await Strand.pause()
+            try await model.spring(before: .decided) {
+                try await model.publish(staged, next, "blob", bytes, beginning)
+                beginning.ingest.abandon()
             }
-            try await model.publish(staged, next, "blob", bytes, beginning)
         }
     }
 
@@ -75,11 +83,10 @@ extension StoreModel {
             }
             await model.collect()
             while model.collections > 0 { await Strand.pause() }
-            await model.collect()
-            for _ in 0..<200 where !model.isPastMark && model.collections > 0 && !model.machine.isOff {
-                await Strand.pause()
+            try await model.spring(before: .decided) {
+                try await model.publish(staged, next, "blob", bytes, again)
+                again.ingest.abandon()
             }
-            try await model.publish(staged, next, "blob", bytes, again)
         }
     }
 
@@ -102,17 +109,17 @@ extension StoreModel {
                 await model.collect()
                 while model.collections > 0 { await Strand.pause() }
             }
-            await model.collect()
-            for _ in 0..<200 where !model.isSettled && model.collections > 0 && !model.machine.isOff {
+            var other: Ingest?
+            try await model.spring(before: .begun) {
+                let ingest = try await model.beginIngest().ingest
+                other = ingest
+                _ = try await ingest.addBlob(bytes)
+                try await model.publish(staged, next, "blob", bytes, beginning)
+            }
+            for _ in 0..<100 where model.at != .decided && model.collections > 0 && !model.machine.isOff {
                 await Strand.pause()
             }
-            do {
-                let other = try await model.beginIngest().ingest
-                _ = try await other.addBlob(bytes)
-                try await model.publish(staged, next, "blob", bytes, beginning)
-                for _ in 0..<50 where !model.isPastMark && !model.machine.isOff { await Strand.pause() }
-                other.abandon()
-            }
+            other?.abandon()
             beginning.ingest.abandon()
             while model.collections > 0 { await Strand.pause() }
             if !model.machine.isOff, !model.isEnding { model.machine.arm(0) }

@@ -30,8 +30,10 @@ final class StoreModel: @unchecked Sendable {
     var graves: [[UInt8]] = []
     /// Whether a collection has marked and is now condemning: the worst moment for a commit.
     var isPastMark = false
-    /// Whether a collection has brought to disk what was in memory, and is now about to begin its epoch and mark.
-    var isSettled = false
+    /// The step before which a collection stands.
+    var at: ArtifactStore.CollectionStep?
+    /// The step before which collections wait for an ambush to be sprung.
+    var ambushed: ArtifactStore.CollectionStep?
     /// Nothing fails any more.
     private(set) var isEnding = false
     var collections = 0
@@ -115,8 +117,11 @@ final class StoreModel: @unchecked Sendable {
         fixture.store.collectionHook.withLock {
             $0 = { [unowned self] step in
                 isPastMark = ![.settled, .begun, .marked].contains(step)
-                isSettled = step == .begun
+                at = step
                 await Strand.pause(patience())
+                // Somebody lies in wait for this very step.
+                for _ in 0..<400 where ambushed == step && !machine.isOff { await Strand.pause() }
+                at = nil
             }
         }
         machine.arm(Int(random.next() % 200))
