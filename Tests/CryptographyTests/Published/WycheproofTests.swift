@@ -80,6 +80,35 @@ import Testing
         }
     }
 
+    @Test(arguments: [HashAlgorithm.sha1, .sha224, .sha256, .sha384, .sha512])
+    func `HMAC, also cut short and altered`(_ hash: HashAlgorithm) throws {
+        func code(_ key: [UInt8], _ message: [UInt8]) -> [UInt8] {
+            switch hash {
+            case .sha1: HMACSHA1.code(key: key, message)
+            case .sha224: HMACSHA224.code(key: key, message)
+            case .sha256: HMACSHA256.code(key: key, message).bytes
+            case .sha384: HMACSHA384.code(key: key, message)
+            case .sha512: HMACSHA512.code(key: key, message)
+            case .md5: []
+            }
+        }
+        let committed = try #require(VectorSet.committed)
+        var counts = (valid: 0, invalid: 0)
+        for group in try committed.wycheproof("hmac_\(hash.rawValue)_test.json") {
+            let tagBytes = try group.number("tagSize") / 8
+            for test in group.tests {
+                let made = try code(test.hex("key"), test.hex("msg"))
+                #expect(made.count == hash.digestBytes)
+                let isRight = try constantTimeEqual(Array(made.prefix(tagBytes)), test.hex("tag"))
+                #expect(isRight == (test.verdict == .valid), "\(test.place)")
+                if isRight { counts.valid += 1 } else { counts.invalid += 1 }
+                // A code that was cut short is no code.
+                if isRight, tagBytes < hash.digestBytes { #expect(try !constantTimeEqual(made, test.hex("tag"))) }
+            }
+        }
+        #expect(counts.valid > 50 && counts.invalid > 50)
+    }
+
     @Test(arguments: VectorSet.available)
     func `HKDF-SHA-256`(_ vectors: VectorSet) throws {
         try run(vectors, "Protocol/wycheproof/hkdf_sha256_test.json", prepare: { _ in () }) { _, _, test in
