@@ -62,7 +62,7 @@ struct HouseService: Service {
         let (logger, keys) = (logger, house.keys)
         let permissions = KMSPermissions(keys: keys, access: house.access)
         return S3Front(
-            objects: house.objects, access: house.access,
+            objects: house.objects, access: house.access, keyChanges: { keys.changeCount },
             useKey: { use, request in
                 try await permissions.require(
                     use.operation, on: use.keyARN, context: use.context, principal: use.principal, via: "s3", request)

@@ -31,6 +31,11 @@ struct KeyCaches {
     private(set) var domainsByScope: [String: DomainName] = [:]
     private static let countMax = 10_000
 
+    init() {}
+
+    /// Empty, and none of those before.
+    init(after other: KeyCaches) { epoch = other.epoch + 1 }
+
     mutating func fill(_ key: KMSKey, since: UInt64) {
         guard since == epoch else { return }
         if keys.count >= Self.countMax { keys.removeAll(keepingCapacity: true) }

@@ -62,10 +62,14 @@ public final class KeyHierarchy: Sendable {
         try await use(try await offPool { try Root.unseal(location, passphrase: passphrase) })
     }
 
+    /// Grows whenever anything changes that decides about the use of keys: keys, their states and policies, aliases, grants.
+    /// What was decided at one count holds while the count is the same.
+    public var changeCount: UInt64 { caches.withLock { $0.epoch } }
+
     /// Forgets every key. Operations fail with `sealed` until `unseal`.
     public func seal() {
         opened.withLock { $0 = nil }
-        caches.withLock { $0 = KeyCaches() }
+        caches.withLock { $0 = KeyCaches(after: $0) }
     }
 
     /// The recovery passphrase of a root made by this process, once.

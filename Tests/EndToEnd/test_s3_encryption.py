@@ -133,6 +133,33 @@ class Encryption(unittest.TestCase):
         source = {"Bucket": self.bucket, "Key": "private/k"}
         self.refused("AccessDenied", self.s3.copy_object, Bucket=self.bucket, Key="copy", CopySource=source)
 
+    def test_with_a_bucket_key_kms_is_asked_once_for_many_objects(self):
+        key = self.key()
+        options = dict(ServerSideEncryption="aws:kms", SSEKMSKeyId=key, BucketKeyEnabled=True)
+
+        def asked(operation):
+            lines = self.server.log_text().splitlines()
+            return sum(f"kms:{operation} through s3" in line and key in line for line in lines)
+
+        for index in range(5):
+            self.put(f"many/{index}", **options)
+            self.assertEqual(self.read(f"many/{index}"), b"secret")
+        self.assertEqual((asked("GenerateDataKey"), asked("Decrypt")), (1, 1))
+        self.put("each", ServerSideEncryption="aws:kms", SSEKMSKeyId=key, BucketKeyEnabled=False)
+        self.assertEqual(asked("GenerateDataKey"), 2)
+        # What changes about the key holds at once.
+        allow = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+        for statements in ([allow, deny], [allow]):
+            policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+            self.kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+            if deny in statements:
+                self.refused("AccessDenied", self.read, key="many/0")
+        self.assertEqual(self.read("many/0"), b"secret")
+        self.assertEqual(asked("Decrypt"), 2)
+        self.kms.disable_key(KeyId=key)
+        self.refused("KMS.DisabledException", self.read, key="many/0")
+
     def test_the_buckets_default(self):
         key = self.key()
         rule = {

@@ -1,4 +1,4 @@
-import Catalog
+public import Catalog
 import Cryptography
 import Foundation
 import Synchronization
@@ -32,6 +32,16 @@ extension KeyHierarchy {
         guard !name.hasPrefix("alias/aws/") else {
             throw KeyError(.notAuthorizedReserved, "Alias names that begin with alias/aws/ are reserved.")
         }
+    }
+
+    /// The ARN of the key that an alias means, as a transaction sees it. Anything else is returned as it is: names of keys,
+    /// aliases that do not exist, and those of AWS-managed keys, which mean the same key for ever.
+    public func keyARN(ofAlias id: String, in scope: AccountRegion, _ transaction: Transaction) throws -> String {
+        let identifier = try KeyIdentifier(parsing: id, in: scope)
+        guard case .alias(let name) = identifier.resource, !name.hasPrefix("alias/aws/") else { return id }
+        let alias = try unsealed().records.find(
+            KMSAlias.self, scope: identifier.scope.recordScope, id: name, transaction)
+        return alias.map { identifier.scope.kmsARN("key/\($0.targetKeyID)") } ?? id
     }
 
     package func createAlias(_ name: String, target keyID: String, in scope: AccountRegion) async throws {

@@ -15,13 +15,17 @@ public struct S3Front: ServiceFront {
     let access: AccessControl
     let baseDomain: String?
     let useKey: @Sendable (ObjectKeyUse, ServiceRequest) async throws -> Void
+    let bucketKeys: BucketKeyUses?
     let logger: Logger
 
     /// - Parameters:
     ///   - baseDomain: the domain below which hosts are called after buckets; `nil` for path-style only.
+    ///   - keyChanges: grows whenever anything about keys changes; with it, KMS is asked about objects with bucket keys once in
+    ///     five minutes. `nil`: for each object.
     ///   - useKey: asked before an object's KMS key is used; throws what KMS refuses. Key states are enforced without it.
     public init(
         objects: ObjectStorage, access: AccessControl, baseDomain: String? = nil,
+        keyChanges: (@Sendable () -> UInt64)? = nil,
         useKey: @escaping @Sendable (ObjectKeyUse, ServiceRequest) async throws -> Void = { _, _ in },
         logger: Logger = Logger(label: "s3")
     ) {
@@ -29,6 +33,7 @@ public struct S3Front: ServiceFront {
         self.access = access
         self.baseDomain = baseDomain
         self.useKey = useKey
+        bucketKeys = keyChanges.map(BucketKeyUses.init)
         self.logger = logger
     }
 

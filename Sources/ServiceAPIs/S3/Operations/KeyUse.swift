@@ -24,7 +24,8 @@ extension S3Front {
         if principal.grant != nil { principal = .root(account: principal.account, accessKeyID: principal.accessKeyID) }
         let use = ObjectKeyUse(
             operation: operation, keyARN: kms.keyARN, context: kms.context, principal: principal)
-        try await useKey(use, request.http)
+        guard kms.usesBucketKey, let bucketKeys else { return try await useKey(use, request.http) }
+        try await bucketKeys.allow(use, request.http) { try await useKey(use, request.http) }
     }
 
     /// The same for an object that is to be written.
