@@ -92,6 +92,44 @@ struct UseFromSwiftTests {
         for line in blocks.flatMap({ lines($0) }) { #expect(run.contains(line), "not run: \(line)") }
     }
 
+    @Test("a database that was put back is refused, until somebody says that it was on purpose")
+    func rollback() async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder.string) }
+        let scope = AccountRegion(account: "000000000000", region: "us-east-1")
+        let (directory, files) = (folder.appending("builds"), FileManager.default)
+        func publish(_ local: LocalStore, _ bytes: [UInt8]) async throws -> Version {
+            let ingest = try await local.store.beginIngest(scope: scope)
+            return try await local.store.publish(
+                try await ingest.addBlob(bytes),
+                VersionDraft(scope: scope, repository: "web", artifact: "app", createdBy: "test"))
+        }
+        let first = try await LocalStore.open(directory)
+        let kept = try await publish(first, [1, 2, 3])
+        try await first.close()
+        let names = try files.contentsOfDirectory(atPath: directory.string).filter { $0.hasPrefix("catalog.sqlite") }
+        for name in names {
+            try files.copyItem(atPath: directory.appending(name).string, toPath: folder.appending(name).string)
+        }
+        let second = try await LocalStore.open(directory)
+        _ = try await publish(second, [4, 5, 6])
+        try await second.close()
+
+        for name in try files.contentsOfDirectory(atPath: directory.string) where name.hasPrefix("catalog.sqlite") {
+            try files.removeItem(atPath: directory.appending(name).string)
+        }
+        for name in names {
+            try files.copyItem(atPath: folder.appending(name).string, toPath: directory.appending(name).string)
+        }
+        let refused = await #expect(throws: StoreError.self) { _ = try await LocalStore.open(directory) }
+        #expect(refused?.code == .integrity)
+        #expect(refused?.message.contains("acceptsRollback") == true)
+        let accepted = try await LocalStore.open(directory, acceptsRollback: true)
+        #expect(try await accepted.store.read(kept.id).collect(upTo: 10) == [1, 2, 3])
+        try await accepted.close()
+        try await LocalStore.open(directory).close()
+    }
+
     @Test("a directory is one process's at a time, and opens again with what was published")
     func reopened() async throws {
         let folder = try folder()

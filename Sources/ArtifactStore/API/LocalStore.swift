@@ -36,14 +36,16 @@ public final class LocalStore: Sendable {
     ///   - keyFile: the file that opens the root key by itself, best on another volume; nil: beside the data, which
     ///     protects backups of other files only.
     ///   - passphrase: opens the root key where no key file does.
+    ///   - acceptsRollback: goes on from a database that is behind what was signed, and has the version log say so: once,
+    ///     after a backup was restored on purpose.
     ///   - migrations: tables of the program's own, for rows that ``ArtifactStore/publish(_:_:also:)`` writes with a
     ///     version.
     ///   - configure: changes the store's configuration before it is used.
-    /// - Throws: `StoreError` with `.conflict` while another process has the directory and with `.keyUnavailable` while
-    ///   the root key stays sealed; what the catalogue and the keys throw.
+    /// - Throws: `StoreError` with `.conflict` while another process has the directory, with `.keyUnavailable` while the root
+    ///   key stays sealed and with `.integrity` when the database was put back to an earlier state; what the catalogue and the keys throw.
     public static func open(
-        _ directory: FilePath, keyFile: FilePath? = nil, passphrase: String? = nil, migrations: [Migration] = [],
-        configure: (inout StoreConfiguration) -> Void = { _ in }
+        _ directory: FilePath, keyFile: FilePath? = nil, passphrase: String? = nil, acceptsRollback: Bool = false,
+        migrations: [Migration] = [], configure: (inout StoreConfiguration) -> Void = { _ in }
     ) async throws -> LocalStore {
         try make(directory)
         let lock = try DirectoryLock(directory)
@@ -68,6 +70,14 @@ public final class LocalStore: Sendable {
         var configuration = StoreConfiguration(directory: directory.appending("store"))
         configure(&configuration)
         let store = try await ArtifactStore(configuration: configuration, catalog: catalog, keys: keys)
+        if let problem = try await store.rollbackProblem() {
+            guard acceptsRollback else {
+                throw StoreError.integrity(
+                    "the database in \(directory) is not the latest: \(problem). If it was restored on purpose, open it "
+                        + "once with acceptsRollback; what was published since is lost, and the version log records it")
+            }
+            try await store.acknowledgeRollback(problem, by: "LocalStore")
+        }
         return LocalStore(
             store: store, keys: keys, catalog: catalog, recoveryPassphrase: keys.takeRecoveryPassphrase(), lock: lock)
     }
