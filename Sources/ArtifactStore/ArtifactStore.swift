@@ -101,13 +101,16 @@ public final class ArtifactStore: Sendable {
     /// - Parameters:
     ///   - repository: needed where deduplication is limited to a pipeline or artifact.
     ///   - artifact: needed where deduplication is limited to an artifact.
+    ///   - isSensitive: stores without compression what may hold a secret beside text that somebody else chose: how well the
+    ///     two compress together would tell what they have in common. The version stays so when it is re-encrypted.
     public func beginIngest(
-        scope: AccountRegion, keyID: String? = nil, repository: String? = nil, artifact: String? = nil
+        scope: AccountRegion, keyID: String? = nil, repository: String? = nil, artifact: String? = nil,
+        isSensitive: Bool = false
     ) async throws -> Ingest {
         let key = try await keys.resolve(keyID, in: scope)
         let domain = try await keys.domain(
             for: domainScope(key, scope, repository: repository ?? "", artifact: artifact ?? ""))
-        return try await beginIngest(into: domain, scope: scope, key: key)
+        return try await beginIngest(into: domain, scope: scope, key: key, isSensitive: isSensitive)
     }
 
     /// The domain that new content belongs to.
@@ -123,12 +126,14 @@ public final class ArtifactStore: Sendable {
     }
 
     /// Begins an ingest into a domain that was chosen already.
-    func beginIngest(into domain: StoreDomain, scope: AccountRegion, key: StoreKeyReference) async throws -> Ingest {
+    func beginIngest(
+        into domain: StoreDomain, scope: AccountRegion, key: StoreKeyReference, isSensitive: Bool
+    ) async throws -> Ingest {
         let domain = context(domain)
         let lease = leases.begin(expires: now().addingTimeInterval(Double(configuration.leaseSeconds)))
         let session = IngestSession(
             packs: packs, pool: pool, workers: workers, domain: domain, cutter: try await cutter(domain),
-            configuration: configuration)
+            compresses: !isSensitive, configuration: configuration)
         return Ingest(scope: scope, key: key, session: session, lease: lease)
     }
 

@@ -68,6 +68,14 @@ public struct VersionDraft: Sendable {
         }
     }
 
+    /// Whether its content was stored without compression, so that stored lengths tell nothing of what is in it. Set when
+    /// it is published, by its ingest.
+    public internal(set) var isSensitive: Bool {
+        get { attributes[Self.sensitiveAttribute] == "true" }
+        set { attributes[Self.sensitiveAttribute] = newValue ? "true" : nil }
+    }
+
+    private static let sensitiveAttribute = "sensitive"
     private static let contextAttribute = "encryption-context"
 }
 

@@ -10,6 +10,8 @@ final class IngestSession: Sendable {
     let domain: DomainContext
     let cutter: any StreamCutter
     let cutsContainers: Bool
+    /// Off for what is sensitive: then the length of a record tells nothing but the length of its content.
+    let compresses: Bool
     private let inlineMaximum: Int
     private let state = Mutex(State())
 
@@ -36,7 +38,7 @@ final class IngestSession: Sendable {
 
     init(
         packs: PackStore, pool: WorkPool, workers: WorkerPool, domain: DomainContext, cutter: any StreamCutter,
-        configuration: StoreConfiguration
+        compresses: Bool = true, configuration: StoreConfiguration
     ) {
         self.packs = packs
         self.pool = pool
@@ -44,6 +46,7 @@ final class IngestSession: Sendable {
         self.domain = domain
         self.cutter = cutter
         cutsContainers = configuration.cutsContainers
+        self.compresses = compresses
         inlineMaximum = configuration.inlineCommitBytes
     }
 
@@ -139,7 +142,8 @@ final class IngestSession: Sendable {
     ) throws {
         try workers.with { worker in
             try RecordCipher.seal(
-                bytes, key: ref.key, id: ref.id, domain: domain.records, compress: compress, worker: worker
+                bytes, key: ref.key, id: ref.id, domain: domain.records, compress: compress && compresses,
+                worker: worker
             ) { sealed in
                 let spill = state.withLock { state -> [JournalRecord]? in
                     state.newStoredBytes += Int64(sealed.record.count)

@@ -15,7 +15,8 @@ extension ArtifactStore {
         let target = try await target(row, draft, job)
         guard try !target.isCurrent(row) else { return false }
         let version = try await open(row, leases.begin(expires: nil))
-        let ingest = try await beginIngest(into: target.domain, scope: draft.scope, key: target.key)
+        let ingest = try await beginIngest(
+            into: target.domain, scope: draft.scope, key: target.key, isSensitive: draft.isSensitive)
         defer { ingest.abandon() }
         let session = ingest.session
         let root = try await pool.run {

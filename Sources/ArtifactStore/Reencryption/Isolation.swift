@@ -29,7 +29,8 @@ extension ArtifactStore {
         let scope = version.draft.scope
         let name = "isolated/\(id)/\(UUID().uuidString.lowercased())"
         let ingest = try await beginIngest(
-            into: try await keys.domain(for: .artifact(name, key, scope)), scope: scope, key: key)
+            into: try await keys.domain(for: .artifact(name, key, scope)), scope: scope, key: key,
+            isSensitive: version.draft.isSensitive)
         defer { ingest.abandon() }
         let transcoder = Transcoder(source: source.context, session: ingest.session)
         let root = try await pool.run { try source.context.guarding { try transcoder.root(source.root) } }

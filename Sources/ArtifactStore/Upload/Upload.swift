@@ -36,6 +36,8 @@ public actor Upload {
     public static let entriesMaximum = 4_000_000
 
     private let ingest: Ingest
+    /// The key that will protect it.
+    public nonisolated var key: StoreKeyReference { ingest.key }
     private let basis: UploadBasis
     private var tree: TreeWriting
     private var entryCount = 0
@@ -317,13 +319,14 @@ public actor Upload {
 }
 
 extension ArtifactStore {
-    /// Begins an upload of which only what is new is sent; parameters as in ``beginIngest(scope:keyID:repository:artifact:)``.
+    /// Begins an upload of which only what is new is sent; parameters as in
+    /// ``beginIngest(scope:keyID:repository:artifact:isSensitive:)``.
     ///
     /// - Parameter basis: versions that the sender may read, the most similar first. What they hold is not asked for. The
     ///   caller answers for the permission; versions whose key cannot be used do not count.
     public func beginUpload(
         _ kind: Version.RootKind, scope: AccountRegion, keyID: String? = nil, repository: String? = nil,
-        artifact: String? = nil, basis: [VersionID] = []
+        artifact: String? = nil, isSensitive: Bool = false, basis: [VersionID] = []
     ) async throws -> Upload {
         var versions: [OpenVersion] = []
         for id in basis {
@@ -335,7 +338,8 @@ extension ArtifactStore {
                 continue  // Then its content is sent.
             }
         }
-        let ingest = try await beginIngest(scope: scope, keyID: keyID, repository: repository, artifact: artifact)
+        let ingest = try await beginIngest(
+            scope: scope, keyID: keyID, repository: repository, artifact: artifact, isSensitive: isSensitive)
         return Upload(ingest, kind: kind, basis: UploadBasis(versions))
     }
 }

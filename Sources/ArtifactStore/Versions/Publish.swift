@@ -24,6 +24,8 @@ extension ArtifactStore {
         guard draft.scope == ingest.scope else {
             throw StoreError.invalid("the ingest was begun for another account or region")
         }
+        var draft = draft
+        draft.isSensitive = !ingest.session.compresses
         try Self.check(draft)
         let id = VersionID()
         let (dataKey, wrapped) = try await keys.newDataKey(under: ingest.key, for: DataKeyBinding(id, draft))
