@@ -16,6 +16,8 @@ public struct ProviderConfiguration: Sendable {
     /// Variables added to the environment of every build, such as the endpoint and short-lived credentials of the
     /// job. Values of names with `SECRET`, `TOKEN`, `PASSWORD` or `CREDENTIAL` in them show as `***` in build logs.
     public var jobEnvironment: @Sendable (ActionJob) async throws -> [String: String]
+    /// Throws unless an account may use a key in this way. By default the store's own checks of a key's state are all there is.
+    public var requireKey: ArtifactSource.KeyCheck
     /// Where providers say what they do.
     public var logger: Logger
 
@@ -24,6 +26,7 @@ public struct ProviderConfiguration: Sendable {
         dataDirectory: String, allowsUnsandboxed: Bool = false, limits: SandboxLimits = SandboxLimits(),
         network: SandboxNetwork = .shared, visibleDirectories: [String] = [],
         jobEnvironment: @escaping @Sendable (ActionJob) async throws -> [String: String] = { _ in [:] },
+        requireKey: @escaping ArtifactSource.KeyCheck = { _, _ in },
         logger: Logger = Logger(label: "coffer.providers")
     ) {
         self.dataDirectory = dataDirectory
@@ -32,6 +35,7 @@ public struct ProviderConfiguration: Sendable {
         self.network = network
         self.visibleDirectories = visibleDirectories
         self.jobEnvironment = jobEnvironment
+        self.requireKey = requireKey
         self.logger = logger
     }
 }

@@ -46,12 +46,13 @@ public struct ProviderSet: Sendable {
             repositories: repositories)
         let codeCommit = CodeCommitSource(repositories: repositories, git: git)
         let s3Source = S3Source(objects: objects)
+        let artifactSource = ArtifactSource(store: store, requireKey: configuration.requireKey)
         return ProviderSet(
             runners: [
-                codeCommit, s3Source, S3Deploy(objects: objects), CodeBuildRunner(host: host, projects: projects),
+                codeCommit, s3Source, artifactSource, S3Deploy(objects: objects), CodeBuildRunner(host: host, projects: projects),
                 CommandsRunner(host: host),
             ],
-            pollers: [codeCommit, s3Source], gitRepositories: repositories, buildProjects: projects, buildLogs: logs,
+            pollers: [codeCommit, s3Source, artifactSource], gitRepositories: repositories, buildProjects: projects, buildLogs: logs,
             sandbox: sandbox)
     }
 }

@@ -54,7 +54,8 @@ struct House: Sendable {
         let providers = try await ProviderSet.assemble(
             catalog: catalog, keys: keys, store: store, objects: objects,
             configuration: providerConfiguration(
-                configuration, directory, JobCredentials(access: access, keys: keys, endpoint: endpoint), logger))
+                configuration, directory, JobCredentials(access: access, keys: keys, endpoint: endpoint), permissions,
+                logger))
         var engine = EngineConfiguration()
         engine.pollSeconds = Double(configuration.pollSeconds)
         let sealing = SecretSealing(
@@ -62,9 +63,11 @@ struct House: Sendable {
             open: { sealed, name in
                 try await keys.openServiceSecret(sealed, name: name).disclosing()
             })
+        var environment = EngineEnvironment()
+        environment.keyARN = { try keys.keyARN(ofAlias: $0, in: $1, $2) }
         let pipelines = PipelineService(
             catalog: catalog, store: store, objects: objects, runners: providers.runners, pollers: providers.pollers,
-            secrets: sealing, configuration: engine, logger: logger)
+            secrets: sealing, configuration: engine, environment: environment, logger: logger)
         return House(
             catalog: catalog, keys: keys, access: access, store: store, objects: objects, providers: providers,
             pipelines: pipelines, account: account)
@@ -167,11 +170,16 @@ struct House: Sendable {
 
     private static func providerConfiguration(
         _ configuration: ServerConfiguration, _ directory: DataDirectory, _ credentials: JobCredentials,
-        _ logger: Logger
+        _ permissions: KMSPermissions, _ logger: Logger
     ) -> ProviderConfiguration {
         ProviderConfiguration(
             dataDirectory: directory.path.string, allowsUnsandboxed: configuration.allowUnsandboxed,
-            jobEnvironment: { try await credentials.environment(for: $0) }, logger: logger)
+            jobEnvironment: { try await credentials.environment(for: $0) },
+            requireKey: { permission, scope in
+                try await permissions.require(
+                    permission.operation, on: permission.keyARN, context: permission.context,
+                    of: Principal.root(account: scope.account, accessKeyID: ""), via: "s3")
+            }, logger: logger)
     }
 }
 

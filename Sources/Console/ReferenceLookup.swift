@@ -13,7 +13,14 @@ struct ReferenceLookup: Sendable {
 
     /// Tries what the store knows (numbers, ids, tags, digests), then beginnings of digests, then stages: what the last
     /// execution that went through a stage left there.
+    ///
+    /// - Throws: `NativeError` for what another account shared: it is not the caller's own.
     func version(_ text: ReferenceText) async throws -> Version {
+        guard text.share == nil, !text.isOfAnother(than: scope.account) else {
+            throw NativeError(
+                400, "InvalidReference",
+                "what another account shared can be read, not changed or passed on; its owner alone does that")
+        }
         do {
             return try await resolve(text, text.which)
         } catch let error where error.code == .notFound {
@@ -75,10 +82,6 @@ extension NativeRequest {
     /// The version and path of the caller's own that the parameter `ref`, or another one, names.
     func reference(_ parameter: String = "ref") async throws -> (text: ReferenceText, version: Version) {
         let text = try ReferenceText(try require(parameter))
-        guard text.share == nil else {
-            throw NativeError(
-                400, "InvalidReference", "\(try require(parameter)) is a share: it can be read, not changed")
-        }
         return (text, try await references.version(text))
     }
 

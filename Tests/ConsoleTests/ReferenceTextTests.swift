@@ -21,6 +21,8 @@ struct ReferenceTextTests {
             ("web/a/b@latest:", ["web", "a/b", "latest", "-", "-"]),
             ("share:0a1b:lib/app.jar!a/b", ["", "-", "0a1b", "lib/app.jar", "a/b"]),
             ("share:0a1b", ["", "-", "0a1b", "-", "-"]),
+            ("123456789012/web/app@413:lib", ["web", "app", "413", "lib", "-"]),
+            ("123456789012/app@4", ["123456789012", "app", "4", "-", "-"]),
         ])
     func parts(_ text: String, _ expected: [String]) throws {
         let reference = try ReferenceText(text)
@@ -29,6 +31,15 @@ struct ReferenceTextTests {
             reference.inner ?? "-",
         ]
         #expect(parts == expected)
+    }
+
+    @Test("name what another account shared by its number")
+    func foreign() throws {
+        let reference = try ReferenceText("123456789012/web/app@413")
+        #expect(reference.account == "123456789012")
+        #expect(reference.isOfAnother(than: "111111111111"))
+        #expect(!reference.isOfAnother(than: "123456789012"))
+        #expect(try !ReferenceText("123456789012/app@4").isOfAnother(than: "111111111111"))
     }
 
     @Test(

@@ -4,6 +4,7 @@ import json
 import os
 import unittest
 
+from pipelines import action
 from server import Repository, Server, wait_until
 
 OWNER, GUEST = "111111111111", "222222222222"
@@ -209,6 +210,240 @@ class Accounts(SharingCase):
         self.server.coffer("key", "deletion-preview", unused)
         foreign = self.server.coffer("key", "deletion-preview", key, environment=self.guest, check=False)
         self.assertEqual(MISSING, foreign.returncode, foreign.stderr)
+
+
+class KeyPolicies(SharingCase):
+    def deny(self, key, *actions):
+        """Lets the account do everything with a key but these."""
+        denial = statement(OWNER, *actions) | {"Effect": "Deny"}
+        policy = {"Version": "2012-10-17", "Statement": [statement(OWNER, "kms:*"), denial]}
+        self.kms.put_key_policy(KeyId=key, Policy=json.dumps(policy))
+
+    def test_a_key_policy_that_denies_decrypt_ends_the_owners_reads_too(self):
+        reference, key = self.publish()
+        owner = self.server.environment()
+        self.assert_read(reference, environment=owner)
+        self.deny(key, "kms:Decrypt")
+        self.assertIn("kms:Decrypt", self.assert_refused(NOT_ALLOWED, reference, environment=owner))
+        target = self.server.home / "denied"
+        for command in (
+            ("artifact", "ls", reference), ("artifact", "get", reference, target), ("diff", reference, reference),
+        ):
+            result = self.server.coffer(*command, check=False)
+            self.assertEqual(NOT_ALLOWED, result.returncode, f"{command}: {result.stderr}")
+        # What is known without the key is told; new versions can be written and start from nothing.
+        self.assertIn(
+            reference.split("@")[1], [v["id"] for v in self.server.coffer_json("artifact", "list", "web/app")])
+        self.server.coffer("artifact", "put", "web/app", self.tree, "--key", key)
+        self.kms.put_key_policy(
+            KeyId=key, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement(OWNER, "kms:*")]}))
+        self.assert_read(reference, environment=owner)
+
+    def test_a_key_policy_that_denies_data_keys_ends_the_owners_writes(self):
+        _, key = self.publish()
+        self.deny(key, "kms:GenerateDataKey")
+        for options in ((), ("--plain",)):
+            if options and "--plain" not in self.server.coffer("artifact", "put", "--help").stdout:
+                continue
+            result = self.server.coffer("artifact", "put", "web/no", self.tree, "--key", key, *options, check=False)
+            self.assertEqual(NOT_ALLOWED, result.returncode, result.stderr)
+            self.assertIn("kms:GenerateDataKey", result.stderr)
+        self.assertEqual([], self.server.coffer_json("artifact", "list", "web/no"))
+
+    def test_the_policy_sees_the_context_of_the_version(self):
+        reference, key = self.publish("web/context")
+        version = reference.split("@")[1]
+        only = statement(OWNER, "kms:Decrypt") | {
+            "Condition": {"StringEquals": {"kms:EncryptionContext:coffer:version": version}}
+        }
+        rest = statement(OWNER, "kms:PutKeyPolicy", "kms:GenerateDataKey", "kms:DescribeKey")
+        policy = {"Version": "2012-10-17", "Statement": [only, rest]}
+        self.kms.put_key_policy(KeyId=key, Policy=json.dumps(policy))
+        other = self.server.coffer_json("artifact", "put", "web/context", self.tree, "--key", key)
+        self.assert_read(reference, environment=self.server.environment())
+        self.assert_refused(NOT_ALLOWED, f"web/context@{other['id']}", environment=self.server.environment())
+
+
+class Sources(SharingCase):
+    """Versions of others as the source of a pipeline."""
+
+    def setUp(self):
+        super().setUp()
+        self.guest_s3 = self.server.client("s3", **self.guest_keys)
+        for bucket in ("guest-artifacts", "guest-site"):
+            self.guest_s3.create_bucket(Bucket=bucket)
+
+    def declare(self, name, artifact, approval=False, environment=None, account=GUEST):
+        source = action("Shared", "Source", "Coffer", {"Artifact": artifact}, outputs=["site"])
+        source["actionTypeId"]["owner"] = "ThirdParty"
+        stages = [{"name": "Source", "actions": [source]}]
+        if approval:
+            stages.append({"name": "Review", "actions": [action("Approve", "Approval", "Manual", {})]})
+        deployment = {"BucketName": "guest-site", "Extract": "true", "ObjectKey": name}
+        stages.append({"name": "Deploy", "actions": [action("Site", "Deploy", "S3", deployment, ["site"])]})
+        declaration = self.server.home / f"{name}.json"
+        declaration.write_text(json.dumps({
+            "name": name, "roleArn": f"arn:aws:iam::{account}:role/p", "stages": stages,
+            "artifactStore": {"type": "S3", "location": "guest-artifacts"},
+        }))
+        self.server.coffer("pipeline", "put", declaration, environment=environment or self.guest)
+
+    def execute(self, name, environment=None):
+        """Runs a pipeline to its end; returns the watcher's exit code and what the source action said."""
+        environment = environment or self.guest
+        watched = self.server.coffer(
+            "execution", "start", name, "--watch", environment=environment, timeout=300, check=False)
+        shown = self.server.coffer_json("execution", "show", name, "latest", environment=environment)
+        return watched.returncode, json.dumps(shown)
+
+    def deployed(self, name):
+        return self.guest_s3.get_object(Bucket="guest-site", Key=f"{name}/notes.txt")["Body"].read().decode()
+
+    def test_a_version_of_another_account_is_a_source_until_its_share_ends(self):
+        for depth in ("R1", "R2", "R3"):
+            for wrapped in (True, False):
+                with self.subTest(depth=depth, wrapped=wrapped):
+                    name = f"from-{depth.lower()}-{'wrap' if wrapped else 'grant'}"
+                    reference, _ = self.publish(f"web/{name}")
+                    self.declare(name, f"{OWNER}/web/{name}@latest")
+                    code, said = self.execute(name)
+                    self.assertEqual(7, code, said)
+                    self.assertIn(f"account {OWNER} has not shared", said)
+                    options = ["--key", self.guest_key()] if wrapped else []
+                    share = self.share(reference, "--to", GUEST, *options)
+                    code, said = self.execute(name)
+                    self.assertEqual(0, code, said)
+                    self.assertEqual((self.tree / "notes.txt").read_text(), self.deployed(name))
+                    self.server.coffer("share", "revoke", share["id"], "--depth", depth, "--yes")
+                    code, said = self.execute(name)
+                    self.assertEqual(7, code, said)
+                    self.assertIn(share["id"], said)
+                    self.assertIn("ended", said)
+                    # What the earlier execution took is its own.
+                    self.assert_read(f"{name}/site@latest")
+
+    def test_an_execution_that_has_taken_the_content_goes_on_after_the_share_ended(self):
+        reference, _ = self.publish("web/running")
+        share = self.share(reference, "--to", GUEST)
+        self.declare("running", share["reference"], approval=True)
+        pending = wait_until(
+            lambda: self.server.coffer_json("approval", "list", environment=self.guest), "the approval to be asked for")
+        self.assertEqual(1, len(pending))
+        self.server.coffer("share", "revoke", share["id"], "--depth", "R3", "--yes")
+        self.server.coffer("store", "gc")
+        self.server.coffer("approval", "approve", "running", environment=self.guest)
+        self.server.coffer("execution", "watch", "running", "1", environment=self.guest)
+        self.assertEqual((self.tree / "notes.txt").read_text(), self.deployed("running"))
+        code, said = self.execute("running")
+        self.assertEqual(7, code, said)
+        self.assertIn(f"share {share['id']} ended", said)
+
+    def test_a_share_for_one_pipeline_is_no_source_of_another(self):
+        reference, _ = self.publish("web/one")
+        share = self.share(reference, "--to", GUEST, "--pipeline", "one")
+        for name in ("one", "two"):
+            self.declare(name, f"{OWNER}/web/one@latest")
+        self.assertEqual(0, self.execute("one")[0])
+        code, said = self.execute("two")
+        self.assertEqual(7, code, said)
+        self.assertIn("has not shared", said)
+        self.declare("two", share["reference"])
+        code, said = self.execute("two")
+        self.assertEqual(7, code, said)
+        self.assertIn("there is no share", said)
+
+    def test_the_owners_key_decides_about_a_source_by_grant(self):
+        reference, key = self.publish("web/granted")
+        self.share(reference, "--to", GUEST)
+        self.declare("granted", f"{OWNER}/web/granted@latest")
+        self.assertEqual(0, self.execute("granted")[0])
+        grant = self.kms.list_grants(KeyId=key)["Grants"][0]
+        self.kms.revoke_grant(KeyId=key, GrantId=grant["GrantId"])
+        code, said = self.execute("granted")
+        self.assertEqual(7, code, said)
+        self.assertIn("cannot be read", said)
+
+    def test_an_artifact_of_the_account_itself_is_a_source_by_its_name(self):
+        version = self.server.coffer_json("artifact", "put", "guest/app", self.tree, environment=self.guest)
+        self.declare("own", "guest/app@latest")
+        code, said = self.execute("own")
+        self.assertEqual(0, code, said)
+        self.assertIn(version["id"], said)
+        self.assertEqual((self.tree / "notes.txt").read_text(), self.deployed("own"))
+        self.declare("none", "guest/none@latest")
+        self.assertEqual(7, self.execute("none")[0])
+
+    def test_a_newer_shared_version_starts_the_pipeline_by_itself(self):
+        first, key = self.publish("web/polled")
+        self.share(first, "--to", GUEST)
+        self.declare("polled", f"{OWNER}/web/polled@latest")
+        self.assertEqual(0, self.execute("polled")[0])
+        (self.tree / "notes.txt").write_text("newer\n")
+        self.addCleanup((self.tree / "notes.txt").write_text, (self.tree / "notes.txt").read_text())
+        second = self.server.coffer_json("artifact", "put", "web/polled", self.tree, "--key", key)
+        self.share(f"web/polled@{second['id']}", "--to", GUEST)
+        wait_until(lambda: self.deployed("polled") == "newer\n", "the newer version to be deployed")
+        # The newest was taken back: nothing older takes its place.
+        newest = self.server.coffer_json("share", "list", f"web/polled@{second['id']}")[0]
+        self.server.coffer("share", "revoke", newest["id"], "--yes")
+        self.assertEqual(7, self.execute("polled")[0])
+
+    def test_lists_name_versions_as_commands_take_them(self):
+        reference, _ = self.publish("web/named")
+        share = self.share(reference, "--to", GUEST)
+        listed = self.server.coffer("share", "list", "-o", "plain").stdout
+        self.assertIn("web/named@1", listed)
+        self.server.coffer("artifact", "ls", "web/named@1")
+        received = self.server.coffer("share", "list", "--received", "-o", "plain", environment=self.guest).stdout
+        self.assertIn(f"{OWNER}/web/named@1", received)
+        self.assert_read(f"{OWNER}/web/named@1")
+        for command in (
+            ("share", "create", f"{OWNER}/web/named@1", "--to", "3" * 12),
+            ("artifact", "tag", f"{OWNER}/web/named@1", "mine"),
+        ):
+            result = self.server.coffer(*command, environment=self.guest, check=False)
+            self.assertEqual(3, result.returncode, result.stderr)
+        self.server.coffer("share", "revoke", share["id"], "--yes")
+        self.assert_refused(NO_KEY, f"{OWNER}/web/named@1")
+
+
+class Aliases(SharingCase):
+    def test_an_alias_that_is_pointed_elsewhere_does_not_split_an_execution(self):
+        self.server.client("s3").create_bucket(Bucket="aliased")
+        self.server.client("s3").create_bucket(Bucket="aliased-site")
+        first, second = (self.kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+        self.kms.create_alias(AliasName="alias/artifacts", TargetKeyId=first)
+        version = self.server.coffer_json("artifact", "put", "lib/base", self.tree)
+        source = action("Get", "Source", "Coffer", {"Artifact": "lib/base@latest", "PollForSourceChanges": "false"},
+                        outputs=["base"])
+        source["actionTypeId"]["owner"] = "ThirdParty"
+        build = {"commands": ["cp notes.txt copy.txt"], "outputArtifacts": [{"name": "out", "files": ["copy.txt"]}]}
+        commands = action("Copy", "Compute", "Commands", {}, ["base"]) | build
+        commands.pop("configuration")
+        declaration = {
+            "name": "aliased", "pipelineType": "V2", "roleArn": f"arn:aws:iam::{OWNER}:role/p",
+            "artifactStore": {
+                "type": "S3", "location": "aliased", "encryptionKey": {"id": "alias/artifacts", "type": "KMS"}},
+            "stages": [
+                {"name": "Source", "actions": [source]},
+                {"name": "Review", "actions": [action("Approve", "Approval", "Manual", {})]},
+                {"name": "Build", "actions": [commands]},
+            ],
+        }
+        path = self.server.home / "aliased.json"
+        path.write_text(json.dumps(declaration))
+        self.server.coffer("pipeline", "put", path)
+        for number, key in ((1, first), (2, second)):
+            if number > 1:
+                self.server.coffer("execution", "start", "aliased")
+            wait_until(lambda: self.server.coffer_json("approval", "list"), "the approval to be asked for")
+            self.kms.update_alias(AliasName="alias/artifacts", TargetKeyId=second)
+            self.server.restart(kill=True)
+            self.server.coffer("approval", "approve", "aliased")
+            self.server.coffer("execution", "watch", "aliased", str(number))
+            made = [self.server.coffer_json("artifact", "list", f"aliased/{name}")[0] for name in ("base", "out")]
+            self.assertEqual([key, key], [item["keyARN"] for item in made])
+        self.assertIn(version["id"], json.dumps(self.server.coffer_json("execution", "show", "aliased", "1")))
 
 
 class Pipelines(SharingCase):

@@ -35,7 +35,7 @@ enum ArtifactRoutes {
     }
 
     @Sendable static func show(_ request: NativeRequest) async throws -> ServiceResponse {
-        return try .json(try await request.item(try await request.target()))
+        return try .json(try await request.item(try await request.target(reads: false)))
     }
 
     @Sendable static func entries(_ request: NativeRequest) async throws -> ServiceResponse {

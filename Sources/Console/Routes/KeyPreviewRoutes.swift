@@ -35,9 +35,19 @@ enum KeyPreviewRoutes {
                     .init(version: $0.version.rawValue, name: $0.name, kind: $0.kind.rawValue, owner: $0.owner)
                 },
                 pipelines: try await pipelines(request, key),
-                shares: found.shares.map { ShareItem($0, at: time) },
-                survivingShares: found.survivingShares.map { ShareItem($0, at: time) },
+                shares: try await items(found.shares, time, request),
+                survivingShares: try await items(found.survivingShares, time, request),
                 dedupDomains: found.domainCount))
+    }
+
+    private static func items(_ shares: [ArtifactShare], _ time: Date, _ request: NativeRequest) async throws
+        -> [ShareItem]
+    {
+        var items: [ShareItem] = []
+        for share in shares {
+            items.append(ShareItem(share, of: try await ShareRoutes.version(of: share, request), at: time))
+        }
+        return items
     }
 
     /// The pipelines that write under the key, or in whose stages runs what is under it.

@@ -24,7 +24,9 @@ enum PutRoutes {
     @Sendable static func begin(_ request: NativeRequest) async throws -> ServiceResponse {
         let name = try UploadName(try request.require("name"))
         try request.authorise("PutArtifact", name.text)
-        let token = request.value("token").map { "\($0)/\(request.value("form") ?? "")/\(request.value("key") ?? "")" }
+        let token = request.value("token").map {
+            "\($0)/\(request.value("form") ?? "")/\(request.value("key") ?? "")/\(request.value("sensitive") ?? "")"
+        }
         let puts = request.services.puts
         let owner = request.principal.arn + " " + request.scope.region
         if let session = try puts.resume(id: request.value("id"), token: token, name: name.text, owner: owner) {
@@ -34,7 +36,14 @@ enum PutRoutes {
         let basis = try await basis(request, name)
         let upload = try await request.services.store.beginUpload(
             request.value("form") == "tree" ? .tree : .blob, scope: request.scope, keyID: request.value("key"),
-            repository: name.repository, artifact: name.artifact, basis: basis.map(\.id))
+            repository: name.repository, artifact: name.artifact, isSensitive: request.isSet("sensitive"),
+            basis: basis.map(\.id))
+        do {
+            try await request.requireWriting(upload.key, name)
+        } catch {
+            upload.abandon()
+            throw error
+        }
         let session = PutSession(
             id: PutSession.newID(), owner: owner, token: token, name: name.text, upload: upload,
             basis: basis.map { "\($0.draft.repository)/\($0.draft.artifact)@\($0.number)" })
@@ -52,7 +61,9 @@ enum PutRoutes {
         var found: [Version] = []
         for item in request.request.queryItems where item.name == "basis" {
             try request.authorise("GetArtifact", item.value)
-            found.append(try await request.references.version(try ReferenceText(item.value)))
+            let version = try await request.references.version(try ReferenceText(item.value))
+            try await request.requireKey(version.readPermission)
+            found.append(version)
         }
         let newest = try await request.services.store.versions(
             VersionFilter(scope: request.scope, repository: name.repository, artifact: name.artifact),
@@ -60,7 +71,10 @@ enum PutRoutes {
         for version in newest.versions {
             do {
                 try request.authorise("GetArtifact", "\(name.text)@\(version.number)")
+                try await request.requireKey(version.readPermission)
                 found.append(version)
+            } catch is CancellationError {
+                throw CancellationError()
             } catch {
                 continue  // Who may write but not read is asked for everything.
             }

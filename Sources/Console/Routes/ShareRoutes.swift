@@ -14,10 +14,6 @@ enum ShareRoutes {
         let asked: ShareRequest = try await request.decode()
         try request.authorise("ShareArtifact", asked.reference)
         let text = try ReferenceText(asked.reference)
-        guard text.share == nil else {
-            throw NativeError(
-                400, "InvalidReference", "\(asked.reference) belongs to somebody else, who alone shares it")
-        }
         guard text.path == nil else {
             throw NativeError(400, "InvalidReference", "a share is of a whole version; leave out the path")
         }
@@ -43,7 +39,7 @@ enum ShareRoutes {
                     + "is no such key; kms:ReEncryptFrom or kms:CreateGrant is needed on \(version.keyARN)")
         }
         let share = try await request.services.store.share(plan)
-        return try .json(ShareItem(share, at: Date()), status: 201)
+        return try .json(ShareItem(share, of: version, at: Date()), status: 201)
     }
 
     /// The caller's shares, those of one version, or with `received` those made for it; ended ones with `all`.
@@ -61,7 +57,11 @@ enum ShareRoutes {
             shares = try await keys.shares(by: request.scope)
         }
         let shown = shares.filter { request.isSet("all") || $0.isActive(at: time) }
-        return try .json(shown.sorted { $0.createdAt > $1.createdAt }.map { ShareItem($0, at: time) })
+        var items: [ShareItem] = []
+        for share in shown.sorted(by: { $0.createdAt > $1.createdAt }) {
+            items.append(ShareItem(share, of: try await version(of: share, request), at: time))
+        }
+        return try .json(items)
     }
 
     @Sendable static func revoke(_ request: NativeRequest) async throws -> ServiceResponse {
@@ -76,6 +76,16 @@ enum ShareRoutes {
         }
         let ended = try await request.services.store.revokeShare(
             id, depth: depth, by: request.principal.arn, reason: request.value("reason") ?? "")
-        return try .json(ShareItem(ended, at: Date()))
+        return try .json(ShareItem(ended, of: try await version(of: ended, request), at: Date()))
+    }
+
+    /// The version of a share; nil when it was deleted for good.
+    static func version(of share: ArtifactShare, _ request: NativeRequest) async throws -> Version? {
+        guard let id = VersionID(share.version) else { return nil }
+        do {
+            return try await request.services.store.version(id)
+        } catch let error as StoreError where error.code == .notFound {
+            return nil
+        }
     }
 }

@@ -16,8 +16,10 @@ enum UploadRoutes {
         let (repository, artifact) = (target.repository, target.artifact)
         let store = request.services.store
         let ingest = try await store.beginIngest(
-            scope: request.scope, keyID: request.value("key"), repository: repository, artifact: artifact)
+            scope: request.scope, keyID: request.value("key"), repository: repository, artifact: artifact,
+            isSensitive: request.isSet("sensitive"))
         do {
+            try await request.requireWriting(ingest.key, target)
             let isTree = request.value("form") == "tree"
             let staged = isTree ? try await tree(request, ingest) : try await blob(request, ingest)
             let draft = VersionDraft(

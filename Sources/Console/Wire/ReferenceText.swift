@@ -1,5 +1,10 @@
-/// A version, or a path in one, as people write it: `PIPELINE[/ARTIFACT]@WHICH[:PATH[!INNER]]`.
+import ArtifactStore
+
+/// A version, or a path in one, as people write it: `PIPELINE[/ARTIFACT]@WHICH[:PATH[!INNER]]`; of what another account
+/// shared `share:ID` or `ACCOUNT/PIPELINE/ARTIFACT@WHICH`.
 package struct ReferenceText: Sendable, Hashable {
+    /// The account that the version was shared by, when the reference names one.
+    package let account: String?
     /// The pipeline, or whatever else groups artifacts.
     package let repository: String
     /// The artifact; nil when the repository has only one that can be meant.
@@ -22,7 +27,7 @@ package struct ReferenceText: Sendable, Hashable {
             let colon = rest.firstIndex(of: ":")
             let id = String(colon.map { rest[..<$0] } ?? rest)
             guard !id.isEmpty else { throw ReferenceError("\(text) names no share: write share:ID[:PATH]") }
-            (repository, artifact, which, share) = ("", nil, id, id)
+            (account, repository, artifact, which, share) = (nil, "", nil, id, id)
             (path, inner) = try ReferenceText.place(colon.map { rest[rest.index(after: $0)...] } ?? "", of: text)
             return
         }
@@ -30,7 +35,9 @@ package struct ReferenceText: Sendable, Hashable {
         guard let at = text.firstIndex(of: "@") else {
             throw ReferenceError("\(text) names no version: write PIPELINE[/ARTIFACT]@WHICH, such as web/app@latest")
         }
-        let (name, rest) = (text[..<at], text[text.index(after: at)...])
+        let rest = text[text.index(after: at)...]
+        let (owner, name) = VersionReference.account(in: String(text[..<at]))
+        account = owner
         let names = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard !names.contains("") else {
             throw ReferenceError("\(text) is not of the form PIPELINE[/ARTIFACT]@WHICH[:PATH]")
@@ -57,6 +64,9 @@ package struct ReferenceText: Sendable, Hashable {
         }
         return (outer.isEmpty ? nil : outer, inner)
     }
+
+    /// Whether it names what an account other than this one owns.
+    package func isOfAnother(than account: String) -> Bool { self.account.map { $0 != account } ?? false }
 
     private static func isDigits(_ text: Substring) -> Bool {
         (8...64).contains(text.utf8.count) && text.allSatisfy { $0.isHexDigit && $0.isASCII }

@@ -35,6 +35,8 @@ package struct ShareItem: Codable, Sendable {
     package var repository: String
     package var artifact: String
     package var number: Int
+    /// By which people name the version, where an execution made it.
+    package var executionNumber: Int?
     package var owner: String
     package var ownerRegion: String
     package var recipient: String
@@ -59,7 +61,12 @@ package struct ShareItem: Codable, Sendable {
     package var pendingDepth: Int?
     package var pendingAt: Date?
 
-    init(_ share: ArtifactShare, at time: Date) {
+    /// The version as its recipient may name it, `ACCOUNT/PIPELINE/ARTIFACT@413`; without the account for the owner's own.
+    package func versionReference(received: Bool) -> String {
+        (received && owner != recipient ? owner + "/" : "") + "\(repository)/\(artifact)@\(executionNumber ?? number)"
+    }
+
+    init(_ share: ArtifactShare, of shared: Version?, at time: Date) {
         func date(_ milliseconds: Int64) -> Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
         id = share.shareID
         reference = "share:\(share.shareID)"
@@ -67,6 +74,7 @@ package struct ShareItem: Codable, Sendable {
         repository = share.repository
         artifact = share.artifact
         number = share.number
+        executionNumber = shared?.draft.executionNumber
         (owner, ownerRegion) = (share.owner.account, share.owner.region)
         (recipient, recipientRegion) = (share.recipient.account, share.recipient.region)
         pipeline = share.pipeline

@@ -1,4 +1,6 @@
+public import Catalog
 public import Foundation
+public import KeyHierarchy
 
 /// Numbers by which an engine is tuned.
 public struct EngineConfiguration: Sendable {
@@ -35,6 +37,9 @@ public struct EngineEnvironment: Sendable {
     public var makeID: @Sendable () -> String
     /// The random end of an object key: seven letters and digits.
     public var makeKeySuffix: @Sendable () -> String
+    /// The ARN of the key that an alias means now, in a transaction; other names of keys as they are. Asked once an execution
+    /// and alias, so that all artifacts of an execution come under one key whatever becomes of the alias.
+    public var keyARN: @Sendable (_ name: String, AccountRegion, Transaction) throws -> String = { name, _, _ in name }
     /// Waits.
     public var sleep: @Sendable (Duration) async throws -> Void
     /// Called at named points between two steps of the driver; what it throws ends the driver there, as if the process

@@ -35,6 +35,21 @@ struct ExecutionProducts: Sendable {
 
 /// Starting actions: everything a job needs is decided here, in the transaction that starts it.
 extension Ledger {
+    /// The key of an artifact store: of an alias, the key that it meant when the execution's first action started.
+    private func pinnedKey(_ name: String?, of execution: String) throws -> String? {
+        guard let name, name.contains("alias/") else { return name }
+        let known = try transaction.row(
+            "SELECT key_arn FROM pipeline_execution_keys WHERE execution = ? AND name = ?", execution, name)
+        if let known { return try known.string("key_arn") }
+        let key = try context.environment.keyARN(name, row.scope, transaction)
+        // An alias that does not exist yet is looked for again by the next action.
+        guard key != name else { return name }
+        try transaction.execute(
+            "INSERT INTO pipeline_execution_keys (execution, pipeline, name, key_arn) VALUES (?, ?, ?, ?)", execution,
+            row.id, name, key)
+        return key
+    }
+
     func startAction(_ id: String, _ stage: String, _ name: String, _ serial: Int64) throws {
         let execution = try execution(id)
         let pipeline = try declaration(execution.version)
@@ -46,7 +61,7 @@ extension Ledger {
             configuration: declared.configuration ?? [:], resolvedConfiguration: declared.configuration ?? [:],
             region: region, startedBy: execution.trigger.detail)
         record.roleARN = declared.roleArn ?? pipeline.roleArn
-        record.keyID = store?.encryptionKey?.id
+        record.keyID = try pinnedKey(store?.encryptionKey?.id, of: id)
         record.namespace = declared.namespace
         record.outputVariableNames = declared.outputVariables ?? []
         record.revisionOverrides = execution.overrides.filter { $0.actionName == name }

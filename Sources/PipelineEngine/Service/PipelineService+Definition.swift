@@ -92,7 +92,7 @@ extension PipelineService {
             ).map { try $0.string("id") }
             for table in [
                 "versions", "executions", "passages", "actions", "outputs", "jobs", "changes", "start_tokens",
-                "sources", "rules",
+                "sources", "rules", "execution_keys",
             ] {
                 try transaction.execute("DELETE FROM pipeline_\(table) WHERE pipeline = ?", row.id)
             }

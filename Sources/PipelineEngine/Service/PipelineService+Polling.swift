@@ -63,7 +63,8 @@ extension PipelineService {
     private func poll(_ source: PolledSource) async throws {
         guard let poller = pollers[source.action.actionTypeId] else { return }
         let found = try await poller.currentRevision(
-            configuration: source.action.configuration ?? [:], scope: source.pipeline.scope)
+            configuration: source.action.configuration ?? [:], scope: source.pipeline.scope,
+            pipeline: source.pipeline.name)
         guard let found else { return }
         let name = source.action.name
         let id = source.pipeline.id

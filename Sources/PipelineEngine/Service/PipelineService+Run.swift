@@ -177,7 +177,7 @@ extension PipelineService {
                             SELECT id FROM pipeline_actions WHERE execution = ?)
                         """, id)
                 }
-                for table in ["actions", "passages", "rules"] {
+                for table in ["actions", "passages", "rules", "execution_keys"] {
                     try transaction.execute("DELETE FROM pipeline_\(table) WHERE execution = ?", id)
                 }
                 try transaction.execute("DELETE FROM pipeline_executions WHERE id = ?", id)

@@ -107,5 +107,15 @@ public enum PipelineSchema {
                 "CREATE INDEX pipeline_rules_by_status ON pipeline_rules (status)",
                 "CREATE INDEX pipeline_executions_by_start ON pipeline_executions (started)",
             ]),
+        Migration(
+            "pipeline-003",
+            [
+                // What an alias meant when an execution first needed it.
+                """
+                CREATE TABLE pipeline_execution_keys (
+                    execution TEXT NOT NULL, pipeline TEXT NOT NULL, name TEXT NOT NULL, key_arn TEXT NOT NULL,
+                    PRIMARY KEY (execution, name))
+                """
+            ]),
     ]
 }

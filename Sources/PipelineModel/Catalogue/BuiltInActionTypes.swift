@@ -16,6 +16,7 @@ enum BuiltInActionTypes {
         .init(
             .source, "GitHub", in: (0, 0), out: (1, 1), owner: .thirdParty,
             "Owner* Repo* Branch* OAuthToken*! PollForSourceChanges"),
+        .init(.source, "Coffer", in: (0, 0), out: (1, 1), owner: .thirdParty, "Artifact* PollForSourceChanges"),
     ]
 
     private static let codeBuildKeys = """

@@ -30,6 +30,13 @@ struct ArtifactPut: AsyncParsableCommand {
         help: "Another version whose content need not be sent, PIPELINE/ARTIFACT@WHICH; needs permission to read it.")
     var basis: [String] = []
 
+    @Flag(
+        help: """
+            Store it without compression: for a secret beside text that others chose, since stored lengths would tell \
+            what the two have in common.
+            """)
+    var sensitive = false
+
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var talk: ProgressOptions
@@ -47,7 +54,7 @@ struct ArtifactPut: AsyncParsableCommand {
     }
 
     private func put(_ progress: ProgressLine) async throws -> VersionItem {
-        var query = [("name", Optional(name)), ("key", key)]
+        var query = [("name", Optional(name)), ("key", key), ("sensitive", sensitive ? "1" : nil)]
         var status = stat()
         guard source == "-" || stat(source, &status) == 0 else {
             throw CommandFailure(.notFound, "there is no \(source)")

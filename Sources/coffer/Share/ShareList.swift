@@ -28,7 +28,7 @@ struct ShareList: AsyncParsableCommand {
                 ? "\(item.owner)/\(item.ownerRegion)"
                 : "\(item.recipient)/\(item.recipientRegion)" + (item.pipeline.map { "/\($0)" } ?? "")
             return [
-                item.reference, "\(item.repository)/\(item.artifact)#\(item.number)", other, item.mechanism,
+                item.reference, item.versionReference(received: received), other, item.mechanism,
                 item.state + (item.depth.map { " R\($0)" } ?? ""), Say.time(item.notAfter), item.purpose,
             ]
         }

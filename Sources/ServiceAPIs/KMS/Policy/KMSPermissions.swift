@@ -16,10 +16,11 @@ public struct KMSPermissions: Sendable {
 
     /// The same for what a service does by itself on behalf of a principal, such as storing what a job made.
     public func require(
-        _ operation: String, on keyARN: String, of principal: Principal, via service: String
+        _ operation: String, on keyARN: String, context: [String: String] = [:], of principal: Principal,
+        via service: String
     ) async throws {
         let request = ServiceRequest(method: "POST", path: "/", isSecure: true)
-        try await require(operation, on: keyARN, context: [:], principal: principal, via: service, request)
+        try await require(operation, on: keyARN, context: context, principal: principal, via: service, request)
     }
 
     /// Throws `KeyError` with `accessDenied` unless the principal may do this to the key.
