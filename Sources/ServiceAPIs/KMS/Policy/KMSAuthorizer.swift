@@ -248,7 +248,10 @@ struct KMSAuthorizer: Sendable {
         if key.isMultiRegion { values["kms:multiregionkeytype"] = [key.isPrimaryOrSingle ? "PRIMARY" : "REPLICA"] }
         if !aliases.isEmpty { values["kms:resourcealiases"] = aliases }
         if let alias = action.alias { values["kms:requestalias"] = [alias] }
-        for (name, value) in action.context ?? [:] { values["kms:encryptioncontext:\(name.lowercased())"] = [value] }
+        for (name, value) in action.context ?? [:] {
+            // Names that differ in case only are one condition key with several values.
+            values["kms:encryptioncontext:\(name.lowercased())", default: []].append(value)
+        }
         if let context = action.context, !context.isEmpty {
             values["kms:encryptioncontextkeys"] = context.keys.sorted()
         }
@@ -278,14 +281,20 @@ extension KMSGrant {
         return constraintsHold(context)
     }
 
-    /// Constraint keys compare without regard to case, values exactly.
+    /// Constraint keys compare without regard to case, values exactly. A context with two names that differ in case only
+    /// satisfies no constraint: which of the two is meant cannot be told.
     func constraintsHold(_ context: [String: String]) -> Bool {
+        guard contextEquals != nil || contextSubset != nil else { return true }
         func folded(_ pairs: [String: String]) -> [String: String] {
             Dictionary(pairs.map { ($0.key.lowercased(), $0.value) }, uniquingKeysWith: { first, _ in first })
         }
         let actual = folded(context)
-        if let exact = contextEquals, folded(exact) != actual { return false }
-        if let subset = contextSubset { return folded(subset).allSatisfy { actual[$0.key] == $0.value } }
+        guard actual.count == context.count else { return false }
+        func holds(_ wanted: [String: String]) -> Bool {
+            folded(wanted).allSatisfy { name, value in actual[name].map { Exact.equal($0, value) } ?? false }
+        }
+        if let exact = contextEquals, actual.count != folded(exact).count || !holds(exact) { return false }
+        if let subset = contextSubset { return holds(subset) }
         return true
     }
 }

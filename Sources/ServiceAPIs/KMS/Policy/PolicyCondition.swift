@@ -84,8 +84,9 @@ struct PolicyCondition: Sendable {
 
     private func matches(_ actual: String, _ wanted: String) -> Bool {
         switch `operator` {
-        case .stringEquals, .stringNotEquals: actual == wanted
-        case .stringEqualsIgnoreCase, .stringNotEqualsIgnoreCase: actual.lowercased() == wanted.lowercased()
+        case .stringEquals, .stringNotEquals: Exact.equal(actual, wanted)
+        case .stringEqualsIgnoreCase, .stringNotEqualsIgnoreCase:
+            Exact.equal(actual.lowercased(), wanted.lowercased())
         case .stringLike, .stringNotLike, .arnEquals, .arnLike, .arnNotEquals, .arnNotLike:
             Wildcard.matches(wanted, actual)
         case .bool: actual.lowercased() == wanted.lowercased()
@@ -113,6 +114,12 @@ struct PolicyCondition: Sendable {
         if let seconds = Double(text) { return seconds }
         return (try? Date(text, strategy: .iso8601))?.timeIntervalSince1970
     }
+}
+
+/// Text as its bytes: what Unicode holds to be the same in other words is not the same to a policy, as it is not to a
+/// ciphertext's encryption context.
+enum Exact {
+    static func equal(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 }
 
 /// `*` and `?` as policies use them.
