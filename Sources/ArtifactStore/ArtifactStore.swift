@@ -68,7 +68,7 @@ public final class ArtifactStore: Sendable {
         for version in try await keys.storageKeyVersions() + used { _ = try await storageKeys.key(version: version) }
         let ring = storageKeys
         versionLog = VersionLog(signer: try await keys.signer(), ring: ring)
-        pinRecords = try PinRecords(versionLog)
+        pinRecords = PinRecords(versionLog)
         packs = try await pool.run {
             let backend =
                 try backend ?? LocalDirectoryBackend(directory: configuration.directory.appending("packs"))

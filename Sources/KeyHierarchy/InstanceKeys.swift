@@ -79,6 +79,18 @@ struct InstanceKeys: Sendable {
         return result
     }
 
+    /// One key as it is stored; nil when there is none or it was destroyed.
+    static func stored(_ kind: Kind, version: UInt32, _ root: RootKey, _ transaction: Transaction) throws
+        -> SecretBytes?
+    {
+        let row = try transaction.row(
+            "SELECT sealed, state FROM key_instance WHERE kind = ? AND version = ?", kind.rawValue, version)
+        guard let row, try row.string("state") != KeyState.destroyed.rawValue else { return nil }
+        return try openUnderRoot(
+            row.bytes("sealed"), root, type: kind.objectType, name: name(root, kind, version)
+        ) { _ in }
+    }
+
     /// Makes a new version current; the ones before only open from now on.
     mutating func add(_ kind: Kind, _ root: RootKey, _ now: Date, _ transaction: Transaction) throws {
         let last = try transaction.row("SELECT MAX(version) AS last FROM key_instance WHERE kind = ?", kind.rawValue)

@@ -14,7 +14,11 @@ public final class KeyHierarchy: Sendable {
     let caches = Mutex(KeyCaches())
     let usage = Mutex(KeyUsage())
     private let opened = Mutex<Unsealed?>(nil)
+    /// Shared by what was opened before and after a rotation.
+    private let codeKeys = CodeKeys()
     private let pendingRecovery = Mutex<String?>(nil)
+    /// Set when no record's code is under an older row key any more.
+    let recordsAreCurrent = Mutex(false)
     /// Held while a key of the instance is added or destroyed, so that what is in memory follows the rows in order.
     let isRotating = Mutex(false)
 
@@ -69,6 +73,7 @@ public final class KeyHierarchy: Sendable {
     /// Forgets every key. Operations fail with `sealed` until `unseal`.
     public func seal() {
         opened.withLock { $0 = nil }
+        codeKeys.forget()
         caches.withLock { $0 = KeyCaches(after: $0) }
     }
 
@@ -107,10 +112,15 @@ public final class KeyHierarchy: Sendable {
                 try Root.finishRotation(root, location)
             }
         }
-        replace(try Unsealed(root: root, keys: keys, now: now))
+        try replace(root, keys)
     }
 
-    func replace(_ state: Unsealed) { opened.withLock { $0 = state } }
+    /// Makes keys that are stored the ones in use.
+    func replace(_ root: RootKey, _ keys: InstanceKeys) throws {
+        try codeKeys.update(keys)
+        let state = try Unsealed(root: root, keys: keys, codeKeys: codeKeys, now: now)
+        opened.withLock { $0 = state }
+    }
 }
 
 /// The opened hierarchy: immutable, replaced as a whole when instance keys or the root rotate.
@@ -120,11 +130,11 @@ final class Unsealed: Sendable {
     let records: KeyRecords
     let signing: SigningKeys
 
-    init(root: RootKey, keys: InstanceKeys, now: @escaping @Sendable () -> Date) throws {
+    init(root: RootKey, keys: InstanceKeys, codeKeys: CodeKeys, now: @escaping @Sendable () -> Date) throws {
         self.root = root
         self.keys = keys
         signing = try SigningKeys(keys)
-        records = KeyRecords(rowKey: try keys.current(.row).key, journalKey: try keys.current(.journal).key, now: now)
+        records = KeyRecords(codeKeys, root: root, now: now)
     }
 }
 

@@ -25,13 +25,13 @@ extension AccountRegion {
 /// A record's code covers its identity, its document and its journal sequence, and the sequence must be that of the latest
 /// journal entry for it. Restoring an old row, such as a revoked grant, is therefore noticed, and access fails closed.
 struct KeyRecords: Sendable {
-    private let rowKey: SecretBytes
-    private let journalKey: SecretBytes
+    private let codeKeys: CodeKeys
+    private let root: RootKey
     private let now: @Sendable () -> Date
 
-    init(rowKey: SecretBytes, journalKey: SecretBytes, now: @escaping @Sendable () -> Date) {
-        self.rowKey = rowKey
-        self.journalKey = journalKey
+    init(_ codeKeys: CodeKeys, root: RootKey, now: @escaping @Sendable () -> Date) {
+        self.codeKeys = codeKeys
+        self.root = root
         self.now = now
     }
 
@@ -93,7 +93,7 @@ struct KeyRecords: Sendable {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let text = String(decoding: try encoder.encode(document), as: UTF8.self)
         let sequence = try journal(D.kind, document.recordScope, document.recordID, action, text, transaction)
-        let mac = code(D.kind, document.recordScope, document.recordID, text, sequence)
+        let mac = try code(D.kind, document.recordScope, document.recordID, text, sequence)
         try transaction.execute(
             """
             INSERT INTO key_record (kind, scope, id, parent, aux, document, sequence, mac)
@@ -140,7 +140,9 @@ struct KeyRecords: Sendable {
         let at = Int64(now().timeIntervalSince1970 * 1000)
         let digest = SHA256.digest(Array(document.utf8)).bytes
         let chain = chainCode(
-            after: try last?.bytes("chain") ?? [], sequence: sequence, at: at, kind, scope, id, action, digest)
+            try journalKey(transaction), after: try last?.bytes("chain") ?? [], sequence: sequence, at: at, kind, scope,
+            id,
+            action, digest)
         try transaction.execute(
             """
             INSERT INTO key_journal (sequence, at, kind, scope, id, action, digest, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -148,8 +150,31 @@ struct KeyRecords: Sendable {
         return sequence
     }
 
+    /// The key of the next entry: a rotation that is committed counts, whether or not this process has taken it in.
+    private func journalKey(_ transaction: Transaction) throws -> SecretBytes {
+        let last = try transaction.row(
+            """
+            SELECT id FROM key_journal WHERE kind = 'instance' AND scope = 'journal' AND action = 'rotate'
+            ORDER BY sequence DESC LIMIT 1
+            """)
+        return try journalKey(last.map { try $0.string("id") }, transaction)
+    }
+
+    /// The key that a rotation made current; nil: the one before any.
+    private func journalKey(_ rotation: String?, _ transaction: Transaction) throws -> SecretBytes {
+        guard let version = rotation.map({ UInt32($0) }) ?? codeKeys.firstJournalVersion else {
+            throw Self.tampered("journal", rotation ?? "", "it names a key that cannot be")
+        }
+        if let key = codeKeys.journal(version) { return key }
+        guard let key = try InstanceKeys.stored(.journal, version: version, root, transaction) else {
+            throw Self.tampered("journal", "\(version)", "the key of its entries is missing")
+        }
+        return key
+    }
+
     private func chainCode(
-        after previous: [UInt8], sequence: Int64, at: Int64, _ kind: String, _ scope: String, _ id: String,
+        _ key: SecretBytes, after previous: [UInt8], sequence: Int64, at: Int64, _ kind: String, _ scope: String,
+        _ id: String,
         _ action: String, _ digest: [UInt8]
     ) -> [UInt8] {
         var writer = ByteWriter()
@@ -158,35 +183,73 @@ struct KeyRecords: Sendable {
         writer.append(UInt64(bitPattern: at))
         for field in [kind, scope, id, action] { writer.appendPrefixed(Array(field.utf8)) }
         writer.append(digest)
-        return HMACSHA256.code(key: journalKey, writer.bytes).bytes
+        return HMACSHA256.code(key: key, writer.bytes).bytes
     }
 
     /// Walks the whole journal. Throws at the first entry that does not follow from the one before.
     func verifyJournal(_ transaction: Transaction) throws -> Int {
         var previous: [UInt8] = []
         var count = 0
+        var key = try journalKey(nil, transaction)
         try transaction.forEach("SELECT * FROM key_journal ORDER BY sequence") { row in
             count += 1
             let expected = chainCode(
-                after: previous, sequence: try row.int64("sequence"), at: try row.int64("at"), try row.string("kind"),
+                key, after: previous, sequence: try row.int64("sequence"), at: try row.int64("at"),
+                try row.string("kind"),
                 try row.string("scope"), try row.string("id"), try row.string("action"), try row.bytes("digest"))
             guard try row.int64("sequence") == count, constantTimeEqual(expected, try row.bytes("chain")) else {
                 throw Self.tampered("journal", "\(count)", "it does not follow from the entry before")
             }
             previous = expected
+            // The entry itself is under the key before: it certifies the next one.
+            if try row.string("kind") == "instance", try row.string("scope") == "journal",
+                try row.string("action") == "rotate"
+            {
+                key = try journalKey(try row.string("id"), transaction)
+            }
         }
         return count
     }
 
     // MARK: Codes
 
-    func code(_ kind: String, _ scope: String, _ id: String, _ document: String, _ sequence: Int64)
+    /// A record's code under the current key.
+    func code(_ kind: String, _ scope: String, _ id: String, _ document: String, _ sequence: Int64) throws
         -> SHA256Digest
     {
+        guard let key = codeKeys.rows.first else { throw Self.tampered(kind, id, "the instance has no row key") }
+        return HMACSHA256.code(key: key, Self.covered(kind, scope, id, document, sequence))
+    }
+
+    /// Whether a record's code is right, under any row key there is.
+    func isCode(
+        _ mac: [UInt8], of kind: String, _ scope: String, _ id: String, _ document: String, _ sequence: Int64
+    ) -> Bool {
+        Self.isCode(mac, of: kind, scope, id, document, sequence, under: codeKeys.rows)
+    }
+
+    /// The same for a row as it is stored and some of the keys.
+    static func isCode(of row: Row, under keys: [SecretBytes]) throws -> Bool {
+        isCode(
+            try row.bytes("mac"), of: try row.string("kind"), try row.string("scope"), try row.string("id"),
+            try row.string("document"), try row.int64("sequence"), under: keys)
+    }
+
+    private static func isCode(
+        _ mac: [UInt8], of kind: String, _ scope: String, _ id: String, _ document: String, _ sequence: Int64,
+        under keys: [SecretBytes]
+    ) -> Bool {
+        let covered = covered(kind, scope, id, document, sequence)
+        return keys.contains { constantTimeEqual(HMACSHA256.code(key: $0, covered).bytes, mac) }
+    }
+
+    private static func covered(
+        _ kind: String, _ scope: String, _ id: String, _ document: String, _ sequence: Int64
+    ) -> [UInt8] {
         var writer = ByteWriter()
         for field in [kind, scope, id, document] { writer.appendPrefixed(Array(field.utf8)) }
         writer.append(UInt64(bitPattern: sequence))
-        return HMACSHA256.code(key: rowKey, writer.bytes)
+        return writer.bytes
     }
 
     private func check<D: KeyDocument>(_ row: Row, _ transaction: Transaction, _ type: D.Type) throws -> D {
@@ -198,7 +261,7 @@ struct KeyRecords: Sendable {
         let scope = try row.string("scope")
         let text = try row.string("document")
         let sequence = try row.int64("sequence")
-        guard constantTimeEqual(code(D.kind, scope, id, text, sequence).bytes, try row.bytes("mac")) else {
+        guard isCode(try row.bytes("mac"), of: D.kind, scope, id, text, sequence) else {
             throw Self.tampered(D.kind, id, "its authentication code does not match")
         }
         guard last?.sequence == sequence else { throw Self.tampered(D.kind, id, "it is not the latest version") }

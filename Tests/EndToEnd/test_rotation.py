@@ -52,7 +52,7 @@ class RotationCase(unittest.TestCase):
         ]
 
     def test_every_layer_rotates_and_old_keys_are_destroyed(self):
-        for layer in ("keyring", "storage", "service", "signing", "dedup"):
+        for layer in ("keyring", "storage", "service", "signing", "row", "journal", "token", "dedup"):
             self.assertIn((1, "active"), self.layers(layer))
             self.server.coffer("key", "rotate", layer)
             self.assertIn((2, "active"), self.layers(layer))
@@ -60,7 +60,10 @@ class RotationCase(unittest.TestCase):
             self.check_contents()
         self.server.coffer("key", "destroy", "keyring", "--version", "1", "--yes")
         self.server.coffer("key", "destroy", "storage", "--version", "1", "--yes")
-        for layer in ("keyring", "storage"):
+        self.server.coffer("key", "destroy", "token", "--version", "1", "--yes")
+        self.server.coffer("key", "rotate", "row", "--destroy-old")
+        self.assertEqual([(1, "destroyed"), (2, "destroyed"), (3, "active")], self.layers("row"))
+        for layer in ("keyring", "storage", "token"):
             self.assertIn((1, "destroyed"), self.layers(layer))
             refused = self.server.coffer("key", "destroy", "keyring", "--version", "2", "--yes", check=False)
             self.assertEqual(refused.returncode, 6, refused.stderr)
@@ -70,7 +73,7 @@ class RotationCase(unittest.TestCase):
         self.server.coffer("store", "gc")
         self.check_contents()
         self.server.coffer("verify", "--content")
-        wrong = self.server.coffer("key", "rotate", "journal", check=False)
+        wrong = self.server.coffer("key", "rotate", "root", check=False)
         self.assertEqual(wrong.returncode, 2)
 
     def test_artifacts_in_buckets_follow_when_they_are_cut_anew(self):

@@ -167,6 +167,31 @@ private final class StepCounter: Sendable {
             })
     }
 
+    @Test("A rotation of the row, journal and token keys may stop at any step")
+    func codeKeys() async throws {
+        try await atEveryStep(
+            "rotation of the keys of codes",
+            work: { keys, _ in
+                _ = try await keys.rotateRowKey()
+                for version in try keys.rowKeyVersions().dropLast() { try await keys.destroyRowKey(version: version) }
+                _ = try await keys.rotateJournalKey()
+                _ = try await keys.rotateTokenKey()
+                _ = try await keys.createKey(NewKMSKey(policy: "{}"), in: home)
+            },
+            finally: { keys, furniture in
+                try await Self.check(keys, furniture, "at the end")
+                let layers = try await keys.layers()
+                let rows = layers.filter { $0.layer == .row }.map(\.state)
+                #expect(rows.count >= 2 && rows.last == .active && rows.dropLast().allSatisfy { $0 == .destroyed })
+                for layer in [KeyLayerItem.Layer.journal, .token] {
+                    let states = layers.filter { $0.layer == layer }.map(\.state)
+                    #expect(
+                        states.count >= 2 && states.last == .active
+                            && states.dropLast().allSatisfy { $0 == .decryptOnly })
+                }
+            })
+    }
+
     @Test("The destruction of a storage key may stop at any step")
     func destruction() async throws {
         try await atEveryStep(

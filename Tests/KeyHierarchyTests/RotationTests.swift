@@ -102,6 +102,85 @@ import Testing
         #expect(try await bench.reopened().rotateStorageKey().version == 3)
     }
 
+    @Test("Whoever learnt an old row key makes no code for a record after its destruction")
+    func rowKey() async throws {
+        let bench = try Workbench()
+        let (keys, _) = try await Self.furnished(bench, keys: 3)
+        let old = try keys.unsealed().keys.current(.row).key
+        let covered = { (row: Row) throws -> [UInt8] in
+            var writer = ByteWriter()
+            for name in ["kind", "scope", "id", "document"] { writer.appendPrefixed(Array(try row.string(name).utf8)) }
+            writer.append(UInt64(bitPattern: try row.int64("sequence")))
+            return writer.bytes
+        }
+        #expect(try await keys.rotateRowKey().rewrapped >= 3)
+        #expect(try await keys.verifyRecords().problems == [])
+        await #expect(throws: KeyError.self) { try await keys.destroyRowKey(version: 2) }
+        // A code that only the old key explains keeps that key from being destroyed.
+        let row = try #require(
+            try await bench.catalog.read { try $0.row("SELECT * FROM key_record ORDER BY id LIMIT 1") })
+        let (id, mac) = (try row.string("id"), try row.bytes("mac"))
+        let forged = HMACSHA256.code(key: old, try covered(row)).bytes
+        try await bench.catalog.write { _ = try $0.execute("UPDATE key_record SET mac = ? WHERE id = ?", forged, id) }
+        await #expect(throws: KeyError.self) { try await keys.destroyRowKey(version: 1) }
+        try await bench.catalog.write { _ = try $0.execute("UPDATE key_record SET mac = ? WHERE id = ?", mac, id) }
+        try await keys.destroyRowKey(version: 1)
+        for hierarchy in [keys, try await bench.reopened()] {
+            #expect(try await hierarchy.verifyRecords().problems == [])
+            #expect(try hierarchy.rowKeyVersions() == [2])
+        }
+        try await bench.catalog.write { _ = try $0.execute("UPDATE key_record SET mac = ? WHERE id = ?", forged, id) }
+        #expect(try await keys.verifyRecords().problems.count == 1)
+    }
+
+    @Test("Whoever learnt an old journal key can neither go on with the journal nor rewrite what it held")
+    func journalKey() async throws {
+        let bench = try Workbench()
+        let (keys, _) = try await Self.furnished(bench, keys: 2)
+        #expect(try await keys.rotateJournalKey() == 2)
+        _ = try await keys.createKey(NewKMSKey(policy: "{}"), in: home)
+        for hierarchy in [keys, try await bench.reopened()] {
+            #expect(try await hierarchy.verifyRecords().problems == [])
+        }
+        let size = try await keys.journalHead().size
+        let entries = try await bench.catalog.read { try $0.rows("SELECT * FROM key_journal ORDER BY sequence") }
+        let certificate = try #require(try entries.first { try $0.string("action") == "rotate" })
+        #expect(try certificate.string("scope") == "journal" && size > certificate.int64("sequence"))
+        // As if the rotation had never been: what follows was made under a key that nothing names.
+        let sequence = try certificate.int64("sequence")
+        try await bench.catalog.write {
+            _ = try $0.execute("UPDATE key_journal SET action = 'noted' WHERE sequence = ?", sequence)
+        }
+        #expect(try await keys.verifyRecords().problems.isEmpty == false)
+        try await bench.catalog.write {
+            _ = try $0.execute("UPDATE key_journal SET action = 'rotate' WHERE sequence = ?", sequence)
+        }
+        #expect(try await keys.verifyRecords().problems == [])
+    }
+
+    @Test("Tokens stay valid over a rotation of the token key, until the old one is destroyed")
+    func tokenKey() async throws {
+        let bench = try Workbench()
+        let keys = try await KeyHierarchy.create(catalog: bench.catalog, root: bench.location)
+        let key = try await keys.createKey(NewKMSKey(policy: "{}"), in: home)
+        let draft = KMSGrant(
+            grantID: Hex.encode(SecureRandom.bytes(32)), scope: home, keyID: key.keyID,
+            granteePrincipal: "arn:aws:iam::000000000000:role/r",
+            retiringPrincipal: nil, issuingAccount: "arn:aws:iam::000000000000:root", operations: ["Decrypt"],
+            contextSubset: nil, contextEquals: nil, name: nil, createdAt: 0)
+        let (grant, token) = try await keys.createGrant(draft)
+        let marker = try keys.marker("x", for: "ListKeys")
+        #expect(try await keys.rotateTokenKey() == 2)
+        #expect(try keys.grantID(ofToken: token) == grant.grantID)
+        #expect(try keys.open(marker: marker, for: "ListKeys") == "x")
+        await #expect(throws: KeyError.self) { try await keys.destroyTokenKey(version: 2) }
+        try await keys.destroyTokenKey(version: 1)
+        #expect(throws: KeyError.self) { try keys.grantID(ofToken: token) }
+        #expect(throws: KeyError.self) { try keys.open(marker: marker, for: "ListKeys") }
+        // Under the name of the grant a new one is given for the asking.
+        #expect(try keys.grantID(ofToken: try await keys.createGrant(draft).token).count == 64)
+    }
+
     @Test("Secrets of services stay readable over a rotation of the service key")
     func service() async throws {
         let bench = try Workbench()

@@ -5,12 +5,8 @@ import Cryptography
 /// an old one put back and one that nobody set are noticed when it is read; a deleted one by a verification.
 struct PinRecords: Sendable {
     let log: VersionLog
-    private let key: SecretBytes
 
-    init(_ log: VersionLog) throws {
-        self.log = log
-        key = try log.signer.rowKey()
-    }
+    init(_ log: VersionLog) { self.log = log }
 
     /// States that a version was pinned, and writes the row.
     func save(_ pin: Pin, at time: Int64, _ transaction: Transaction) throws {
@@ -18,7 +14,7 @@ struct PinRecords: Sendable {
             try statement(.pin, pin, at: time, transaction), subject: VersionLog.subject(pin.version, pin: pin.name),
             transaction)
         let expires = pin.expiresAt?.milliseconds
-        let mac = code(pin, created: time, expires: expires, sequence)
+        let mac = try currentCode(pin, created: time, expires: expires, sequence)
         try transaction.execute(
             """
             INSERT INTO store_pins (version, name, kind, owner, reason, created_at, expires_at, log_sequence, mac)
@@ -46,9 +42,11 @@ struct PinRecords: Sendable {
     func problem(_ row: Row, _ transaction: Transaction) throws -> String? {
         let pin = try ArtifactStore.pin(row)
         let sequence = try row.optionalInt64("log_sequence") ?? 0
-        let expected = code(
+        let covered = Self.covered(
             pin, created: try row.int64("created_at"), expires: try row.optionalInt64("expires_at"), sequence)
-        guard constantTimeEqual(expected, try row.optionalBytes("mac") ?? []) else {
+        let mac = try row.optionalBytes("mac") ?? []
+        // Under an older key too, until a rotation has made the code anew.
+        guard try log.signer.rowKeys().contains(where: { Self.isCode(mac, of: covered, under: $0) }) else {
             return "its authentication code does not match, the row was altered"
         }
         let last = try transaction.row(
@@ -86,7 +84,44 @@ struct PinRecords: Sendable {
         return statement
     }
 
-    private func code(_ pin: Pin, created: Int64, expires: Int64?, _ sequence: Int64) -> [UInt8] {
+    /// Gives up to `limit` pins behind a place, whose codes are right under an older key, codes under the current one. Returns
+    /// the place where it stopped, nil at the end, and how many there were.
+    func recode(
+        after place: (version: String, name: String), limit: Int, _ transaction: Transaction
+    ) throws -> (next: (version: String, name: String)?, count: Int) {
+        let rows = try transaction.rows(
+            "SELECT * FROM store_pins WHERE (version, name) > (?, ?) ORDER BY version, name LIMIT ?", place.version,
+            place.name, limit)
+        let keys = try log.signer.rowKeys()
+        var count = 0
+        for row in rows {
+            let covered = Self.covered(
+                try ArtifactStore.pin(row), created: try row.int64("created_at"),
+                expires: try row.optionalInt64("expires_at"), try row.optionalInt64("log_sequence") ?? 0)
+            let mac = try row.optionalBytes("mac") ?? []
+            // A wrong code stays wrong.
+            guard let current = keys.first, !Self.isCode(mac, of: covered, under: current),
+                keys.dropFirst().contains(where: { Self.isCode(mac, of: covered, under: $0) })
+            else { continue }
+            try transaction.execute(
+                "UPDATE store_pins SET mac = ? WHERE version = ? AND name = ?",
+                HMACSHA256.code(key: current, covered).bytes, try row.string("version"), try row.string("name"))
+            count += 1
+        }
+        return (try rows.last.map { (try $0.string("version"), try $0.string("name")) }, count)
+    }
+
+    private static func isCode(_ mac: [UInt8], of covered: [UInt8], under key: SecretBytes) -> Bool {
+        constantTimeEqual(HMACSHA256.code(key: key, covered).bytes, mac)
+    }
+
+    private func currentCode(_ pin: Pin, created: Int64, expires: Int64?, _ sequence: Int64) throws -> [UInt8] {
+        guard let key = try log.signer.rowKeys().first else { throw StoreError.integrity("there is no row key") }
+        return HMACSHA256.code(key: key, Self.covered(pin, created: created, expires: expires, sequence)).bytes
+    }
+
+    /// What the code of a row covers.
+    private static func covered(_ pin: Pin, created: Int64, expires: Int64?, _ sequence: Int64) -> [UInt8] {
         var bytes: [UInt8] = []
         for field in ["store_pins", pin.version.rawValue, pin.name, pin.kind.rawValue, pin.owner, pin.reason] {
             bytes.appendBig(UInt32(field.utf8.count))
@@ -95,6 +130,6 @@ struct PinRecords: Sendable {
         bytes.appendBig(UInt64(bitPattern: created))
         bytes.appendBig(UInt64(bitPattern: expires ?? -1))
         bytes.appendBig(UInt64(sequence))
-        return HMACSHA256.code(key: key, bytes).bytes
+        return bytes
     }
 }

@@ -23,8 +23,13 @@ public protocol StoreSigner: Sendable {
     func journalProblem(against mark: HighWaterMark) async throws -> String?
     /// Checks every record of keys, aliases, grants and shares.
     func verifyRecords() async throws -> RecordVerification
-    /// The key of the codes of the store's own rows.
-    func rowKey() throws -> SecretBytes
+    /// The keys of the codes of the store's own rows, the current one first.
+    func rowKeys() throws -> [SecretBytes]
+    /// Makes a new row key current, and the codes of the hierarchy's own rows anew under it. Returns its version and how many
+    /// there were.
+    func rotateRowKey() async throws -> (version: UInt32, rows: Int)
+    /// Destroys all row keys but the current one. Returns their versions.
+    func destroyOldRowKeys() async throws -> [UInt32]
 }
 
 /// The instance's own signatures and records.
@@ -44,7 +49,18 @@ struct HierarchySigner: StoreSigner {
     func journalHead() async throws -> (size: Int64, code: [UInt8]) { try await hierarchy.journalHead() }
     func highWaterMark() async throws -> HighWaterMark? { try await hierarchy.highWaterMark() }
     func verifyRecords() async throws -> RecordVerification { try await hierarchy.verifyRecords() }
-    func rowKey() throws -> SecretBytes { try hierarchy.rowAuthenticationKey("store") }
+    func rowKeys() throws -> [SecretBytes] { try hierarchy.rowAuthenticationKeys("store") }
+
+    func rotateRowKey() async throws -> (version: UInt32, rows: Int) {
+        let report = try await hierarchy.rotateRowKey()
+        return (report.version, report.rewrapped)
+    }
+
+    func destroyOldRowKeys() async throws -> [UInt32] {
+        let old = try hierarchy.rowKeyVersions().dropLast()
+        for version in old { try await hierarchy.destroyRowKey(version: version) }
+        return Array(old)
+    }
 
     func writeHighWaterMark(logSize: Int64, logHead: [UInt8]) async throws {
         try await hierarchy.writeHighWaterMark(logSize: logSize, logHead: logHead)
@@ -59,7 +75,7 @@ struct HierarchySigner: StoreSigner {
 package final class EphemeralSigner: StoreSigner {
     private let keys: Mutex<[AsymmetricPrivateKey]>
     private let mark = Mutex<HighWaterMark?>(nil)
-    private let row = SecretBytes.random(count: 32)
+    private let rows = Mutex([SecretBytes.random(count: 32)])
 
     package init() throws {
         let first = try AsymmetricPrivateKey.generate(.ed25519)
@@ -102,5 +118,21 @@ package final class EphemeralSigner: StoreSigner {
     package func highWaterMark() async throws -> HighWaterMark? { mark.withLock { $0 } }
     package func journalProblem(against mark: HighWaterMark) async throws -> String? { nil }
     package func verifyRecords() async throws -> RecordVerification { RecordVerification() }
-    package func rowKey() throws -> SecretBytes { row }
+    package func rowKeys() throws -> [SecretBytes] { rows.withLock { $0 } }
+
+    package func rotateRowKey() async throws -> (version: UInt32, rows: Int) {
+        let next = SecretBytes.random(count: 32)
+        return rows.withLock { rows in
+            rows.insert(next, at: 0)
+            return (UInt32(rows.count), 0)
+        }
+    }
+
+    package func destroyOldRowKeys() async throws -> [UInt32] {
+        rows.withLock { rows in
+            let count = rows.count
+            rows.removeLast(count - 1)
+            return Array(1..<UInt32(count))
+        }
+    }
 }

@@ -36,8 +36,17 @@ enum KeyRoutes {
         case .signing:
             let version = try await request.services.store.rotateSigningKey()
             return try .json(Done("signing key: version \(version) is current, certified by the one before"))
+        case .row:
+            let report = try await request.services.store.rotateRowKey(destroyingOld: request.isSet("destroy-old"))
+            return try .json(
+                Done(
+                    "row key: version \(report.version) is current; \(report.rows) rows have codes under it"
+                        + Self.destroyed(report.destroyed)))
+        case .journal:
+            let version = try await keys.rotateJournalKey()
+            return try .json(Done("journal key: version \(version) is current, certified by the one before"))
+        case .token: return try .json(Done("token key: version \(try await keys.rotateTokenKey()) is current"))
         case .dedup: return try .json(Done(try await rotateDomains(request)))
-        case let other: throw refusal("rotate", other)
         }
     }
 
@@ -54,6 +63,9 @@ enum KeyRoutes {
         case .storage:
             let report = try await request.services.store.rewrapStorageKeys(destroyingOld: true)
             return try .json(Done("storage key: version \(report.version) is current" + destroyed(report.destroyed)))
+        case .token:
+            try await request.services.keys.destroyTokenKey(version: version)
+            return try .json(Done("token key: version \(version) is destroyed"))
         case let other: throw refusal("destroy", other)
         }
     }
@@ -72,7 +84,7 @@ enum KeyRoutes {
         let word = try request.require("layer")
         guard let layer = KeyLayerItem.Layer(rawValue: word) else {
             throw NativeError(
-                400, "InvalidParameter", "`layer` is one of keyring, storage, service, signing and dedup, not \(word)")
+                400, "InvalidParameter", "`layer` is one of \(KeyLayerItem.Layer.allCases.map(\.rawValue).joined(separator: ", ")), not \(word)")
         }
         return layer
     }

@@ -37,9 +37,13 @@ extension KeyHierarchy {
         return (version, try key.subjectPublicKeyInfo())
     }
 
-    /// A key for codes over rows of a service's own, such as pins. It never changes.
-    public func rowAuthenticationKey(_ purpose: String) throws -> SecretBytes {
-        Derivation.expand(try unsealed().keys.current(.row).key, "rows", 32, Array(purpose.utf8))
+    /// The keys for codes over rows of a service's own, such as pins: the current one first, then those under which codes may
+    /// still be until the rows were written anew.
+    public func rowAuthenticationKeys(_ purpose: String) throws -> [SecretBytes] {
+        let keys = try unsealed().keys
+        let current = try keys.current(.row)
+        let older = keys.all(.row).filter { $0.key != current.version }.sorted { $0.key > $1.key }.map(\.value)
+        return ([current.key] + older).map { Derivation.expand($0, "rows", 32, Array(purpose.utf8)) }
     }
 
     private static func noSigningKey(_ version: UInt32) -> KeyError {

@@ -62,9 +62,10 @@ extension KeyRecords {
 
     private func problem(_ row: Row, _ last: (sequence: Int64, action: String)?) throws -> String? {
         let sequence = try row.int64("sequence")
-        let expected = code(
-            try row.string("kind"), try row.string("scope"), try row.string("id"), try row.string("document"), sequence)
-        guard constantTimeEqual(expected.bytes, try row.bytes("mac")) else {
+        let isRight = isCode(
+            try row.bytes("mac"), of: try row.string("kind"), try row.string("scope"), try row.string("id"),
+            try row.string("document"), sequence)
+        guard isRight else {
             return "its authentication code does not match, the row was altered"
         }
         guard let last else { return "the security journal does not know it" }

@@ -82,6 +82,7 @@ extension KeyHierarchy {
     public func maintain() async throws {
         let state = try unsealed()
         try await finishKeyringRotations()
+        try await finishRowKeyRotation()
         let due = try await catalog.read { transaction in
             try state.records.matching(KMSKey.self, aux: "due", transaction)
         }

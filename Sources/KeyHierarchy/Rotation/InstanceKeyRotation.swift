@@ -26,17 +26,26 @@ extension KeyHierarchy {
     ///
     /// Throws `conflict` for the current key.
     public func destroyStorageKey(version: UInt32) async throws {
+        try await destroyInstanceKey(.storage, "The storage key", version) { _, _ in }
+    }
+
+    /// Destroys a version that `check` has no objection to; nothing happens to the others.
+    func destroyInstanceKey(
+        _ kind: InstanceKeys.Kind, _ what: String, _ version: UInt32,
+        check: @escaping @Sendable (Unsealed, Transaction) throws -> Void
+    ) async throws {
         try await exclusively {
             let state = try unsealed()
             try await catalog.write { transaction in
                 let row = try transaction.row(
-                    "SELECT state FROM key_instance WHERE kind = 'storage' AND version = ?", version)
-                try Self.checkDestroyable(row, "The storage key", version)
+                    "SELECT state FROM key_instance WHERE kind = ? AND version = ?", kind.rawValue, version)
+                try Self.checkDestroyable(row, what, version)
+                try check(state, transaction)
                 try transaction.execute(
-                    "UPDATE key_instance SET state = 'destroyed', sealed = ? WHERE kind = 'storage' AND version = ?",
-                    [UInt8](), version)
+                    "UPDATE key_instance SET state = 'destroyed', sealed = ? WHERE kind = ? AND version = ?",
+                    [UInt8](), kind.rawValue, version)
                 try state.records.note(
-                    kind: "instance", scope: "storage", id: "\(version)", action: "destroy", transaction)
+                    kind: "instance", scope: kind.rawValue, id: "\(version)", action: "destroy", transaction)
             }
             try await reloadInstanceKeys(state.root)
         }
@@ -51,7 +60,7 @@ extension KeyHierarchy {
         }
     }
 
-    private func rotateInstanceKey(_ kind: InstanceKeys.Kind) async throws {
+    func rotateInstanceKey(_ kind: InstanceKeys.Kind) async throws {
         try await exclusively {
             let state = try unsealed()
             let at = now()
@@ -70,6 +79,6 @@ extension KeyHierarchy {
     private func reloadInstanceKeys(_ root: RootKey) async throws {
         let at = now()
         let keys = try await catalog.write { try InstanceKeys.load(root, at, $0) }
-        replace(try Unsealed(root: root, keys: keys, now: now))
+        try replace(root, keys)
     }
 }

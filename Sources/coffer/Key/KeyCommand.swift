@@ -7,7 +7,8 @@ struct KeyCommand: AsyncParsableCommand {
         discussion: """
             keyring: seals the backing keys of KMS keys, one keyring a Region (--region). storage: seals the indexes of packs. \
             service: seals secrets that services keep. signing: signs the version \
-            log. dedup: secrets of dedup domains, by epoch. KMS keys themselves \
+            log. row: codes of keys, grants, shares and pins. journal: the chain of the security journal. \
+            token: grant tokens, import tokens and markers. dedup: secrets of dedup domains, by epoch. KMS keys themselves \
             rotate with `aws kms rotate-key-on-demand`; none of this re-encrypts stored content, which `coffer store \
             reencrypt` does.
             """,
@@ -18,5 +19,5 @@ struct KeyCommand: AsyncParsableCommand {
 
 /// The layers that have versions of their own to rotate.
 enum RotatingLayer: String, ExpressibleByArgument, CaseIterable {
-    case keyring, storage, service, signing, dedup
+    case keyring, storage, service, signing, row, journal, token, dedup
 }

@@ -10,9 +10,9 @@ struct KeyDestroy: AsyncParsableCommand {
             is older than the one in use.
             """)
 
-    enum Layer: String, ExpressibleByArgument, CaseIterable { case keyring, storage }
+    enum Layer: String, ExpressibleByArgument, CaseIterable { case keyring, storage, token }
 
-    @Argument(help: "keyring or storage.")
+    @Argument(help: "keyring, storage or token.")
     var layer: Layer
 
     @Option(help: "The version, as `coffer key status` lists it.")

@@ -10,13 +10,13 @@ struct KeyRotate: AsyncParsableCommand {
             copies of what it sealed; destroying it makes later copies useless.
             """)
 
-    @Argument(help: "keyring, storage, service, signing or dedup.")
+    @Argument(help: "keyring, storage, service, signing, row, journal, token or dedup.")
     var layer: RotatingLayer
 
     @Option(help: "For dedup: only the domains of this KMS key.")
     var key: String?
 
-    @Flag(help: "For storage: destroy the older versions when nothing is sealed under them any more.")
+    @Flag(help: "For storage and row: destroy the older versions when nothing is sealed under them any more.")
     var destroyOld = false
 
     @OptionGroup var connection: ConnectionOptions
