@@ -195,7 +195,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("cors", "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>", 200),
+        (
+            "cors",
+            "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>",
+            200
+        ),
         ("cors", "<CORSConfiguration/>", 400), ("policy", "{\"Statement\":[]}", 204), ("policy", "{", 400),
         ("website", "<WebsiteConfiguration/>", 501), ("notification", "<NotificationConfiguration/>", 200),
         ("notification", "<NotificationConfiguration><TopicConfiguration/></NotificationConfiguration>", 501),
