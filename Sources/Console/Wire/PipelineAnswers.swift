@@ -15,6 +15,8 @@ package struct PipelineItem: Codable, Sendable {
 package struct ValidationAnswer: Codable, Sendable {
     package var name: String
     package var problems: [ErrorAnswer]
+    /// What is allowed and seldom meant.
+    package var warnings: [String] = []
 }
 
 /// An execution in a list.

@@ -18,6 +18,7 @@ struct PipelineValidate: ParsableCommand {
             answer.problems.isEmpty
                 ? ["\(answer.name): nothing wrong"] : answer.problems.map { "\($0.code): \($0.message)" }
         }
+        for warning in answer.warnings { Talk.line("warning: \(warning)") }
         if !answer.problems.isEmpty { throw CommandExit.refused }
     }
 }
