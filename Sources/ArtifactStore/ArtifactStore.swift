@@ -31,6 +31,7 @@ public final class ArtifactStore: Sendable {
     let rotationGate = Gate()
     let retiredDomains = RetiredDomains()
     let jobs = JobBoard()
+    let numbers = NumberCache()
     let versionLog: VersionLog
     let pinRecords: PinRecords
     /// Called between the steps of a collection; tests stop there.

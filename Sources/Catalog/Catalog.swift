@@ -35,6 +35,8 @@ public final class Catalog: Sendable {
         var configuration = Configuration()
         configuration.label = "catalog"
         configuration.maximumReaderCount = 4
+        // That of tasks: hand-overs between threads of one queue cost least.
+        configuration.qos = .default
         configuration.busyMode = .timeout(5)
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { database in
@@ -45,7 +47,11 @@ public final class Catalog: Sendable {
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             // Only now: the pool sets NORMAL, with which commits are not flushed, when it turns the write-ahead log on.
-            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            try pool.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA synchronous = FULL")
+                // 16 MiB: what most writes touch stays in memory.
+                try $0.execute(sql: "PRAGMA cache_size = -16384")
+            }
             queue = CommitQueue(pool)
             try Self.migrate(pool, migrations)
         } catch {

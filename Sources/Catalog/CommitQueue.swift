@@ -65,7 +65,7 @@ final class CommitQueue: Sendable {
                 for (index, job) in group.enumerated() {
                     do {
                         try database.inSavepoint {
-                            try job.run(Transaction(database: database))
+                            try job.run(Transaction(database: database, isWrite: true))
                             return .commit
                         }
                     } catch {
@@ -84,16 +84,20 @@ final class CommitQueue: Sendable {
         for (job, outcome) in zip(group, outcomes) { job.finish(outcome) }
     }
 
-    /// A write that has no company needs no savepoint.
+    /// A write that has no company needs no savepoint. Begin and commit are statements that stay prepared.
     private static func commit(_ job: Job, in database: Database) {
         var outcome: (any Error)?
         do {
-            try database.inTransaction(.immediate) {
-                try job.run(Transaction(database: database))
-                return .commit
-            }
+            try database.cachedStatement(sql: "BEGIN IMMEDIATE TRANSACTION").execute()
+            try job.run(Transaction(database: database, isWrite: true))
+            try database.cachedStatement(sql: "COMMIT TRANSACTION").execute()
         } catch {
             outcome = CatalogError.wrap(error)
+            do {
+                try database.rollback()
+            } catch {
+                // Nothing was begun, or SQLite rolled back itself: the first error says why.
+            }
         }
         job.finish(outcome)
     }

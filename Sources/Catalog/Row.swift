@@ -7,7 +7,7 @@ public struct Row: Sendable {
 
     /// The value of a column, or NULL when the result has no such column.
     public subscript(_ column: String) -> SQLValue {
-        guard let index = columns.indices[column] else { return .null }
+        guard let index = columns.index(column) else { return .null }
         return values[index]
     }
 
@@ -67,7 +67,7 @@ public struct Row: Sendable {
     private func mismatch(_ column: String, _ expected: String) -> CatalogError {
         let found: String
         switch self[column] {
-        case .null: found = columns.indices[column] == nil ? "no such column" : "NULL"
+        case .null: found = columns.index(column) == nil ? "no such column" : "NULL"
         case .integer: found = "an integer"
         case .real: found = "a number"
         case .text: found = "text"
@@ -79,9 +79,20 @@ public struct Row: Sendable {
 
 /// Column names of one result, shared by all of its rows.
 final class ColumnNames: Sendable {
-    let indices: [String: Int]
+    private let names: [String]
+    private let indices: [String: Int]
+    /// Comparing with so many names takes less than making a table of them, which single rows would not repay.
+    private static let comparedCountMax = 8
 
     init(_ names: [String]) {
-        indices = Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        self.names = names
+        indices =
+            names.count <= Self.comparedCountMax
+            ? [:] : Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The position of the first column of a name.
+    func index(_ name: String) -> Int? {
+        names.count <= Self.comparedCountMax ? names.firstIndex(of: name) : indices[name]
     }
 }

@@ -4,6 +4,12 @@ import GRDB
 /// One transaction, valid only inside the closure that received it.
 public struct Transaction {
     let database: Database
+    private let isWrite: Bool
+
+    init(database: Database, isWrite: Bool = false) {
+        self.database = database
+        self.isWrite = isWrite
+    }
 
     /// All rows of a query.
     public func rows(_ sql: String, _ arguments: (any SQLConvertible)?...) throws -> [Row] {
@@ -17,7 +23,7 @@ public struct Transaction {
         let statement = try prepare(sql, arguments)
         do {
             guard let row = try GRDB.Row.fetchOne(statement) else { return nil }
-            return Row(columns: ColumnNames(statement.columnNames), values: row.databaseValues.map(\.sqlValue))
+            return Row(columns: ColumnNames(statement.columnNames), values: row.databaseValues.map { $0.sqlValue })
         } catch {
             throw CatalogError.wrap(error)
         }
@@ -50,7 +56,7 @@ public struct Transaction {
             let cursor = try GRDB.Row.fetchCursor(statement)
             let columns = ColumnNames(statement.columnNames)
             while let row = try cursor.next() {
-                try body(Row(columns: columns, values: row.databaseValues.map(\.sqlValue)))
+                try body(Row(columns: columns, values: row.databaseValues.map { $0.sqlValue }))
             }
         } catch {
             throw CatalogError.wrap(error)
@@ -58,14 +64,22 @@ public struct Transaction {
     }
 
     private func prepare(_ sql: String, _ arguments: [(any SQLConvertible)?], cached: Bool = true) throws -> Statement {
-        let values = arguments.map { $0?.sqlValue ?? .null }
-        for case .text(let text) in values where text.utf8.contains(0) {
-            // PostgreSQL has no such text and SQLite's C strings would end there: refuse rather than truncate.
-            throw CatalogError(.mismatch, "text for the database may not contain the character NUL")
+        // Closures, not key paths: one that leads to a computed property is made anew at every call.
+        let values = try arguments.map { argument -> DatabaseValue in
+            let value = argument?.sqlValue ?? .null
+            if case .text(let text) = value, text.utf8.contains(0) {
+                // PostgreSQL has no such text and SQLite's C strings would end there: refuse rather than truncate.
+                throw CatalogError(.mismatch, "text for the database may not contain the character NUL")
+            }
+            return value.databaseValue
+        }
+        // Some failures, such as a full disk, make SQLite roll back: what follows must not run, each statement for itself.
+        guard !isWrite || database.isInsideTransaction else {
+            throw CatalogError(.other, "the transaction was rolled back after a failure")
         }
         do {
             let statement = try cached ? database.cachedStatement(sql: sql) : database.makeStatement(sql: sql)
-            try statement.setArguments(StatementArguments(values.map(\.databaseValue)))
+            try statement.setArguments(StatementArguments(values))
             return statement
         } catch {
             throw CatalogError.wrap(error)

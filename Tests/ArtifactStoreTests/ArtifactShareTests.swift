@@ -59,7 +59,7 @@ struct SharingBench {
     func storedBytes() async throws -> Int64 {
         try await fixture.catalog.read { transaction in
             let packs = try transaction.row("SELECT COALESCE(SUM(length), 0) AS n FROM store_packs WHERE state < 3")
-            let journal = try transaction.row("SELECT COALESCE(SUM(LENGTH(record)), 0) AS n FROM store_journal")
+            let journal = try transaction.row("SELECT COALESCE(SUM(LENGTH(records)), 0) AS n FROM store_commits")
             return (try packs?.int64("n") ?? 0) + (try journal?.int64("n") ?? 0)
         }
     }

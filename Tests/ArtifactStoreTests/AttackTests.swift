@@ -77,16 +77,22 @@ import Testing
         let version = try await fixture.publish(content)
         let opened = try await fixture.store.open(version.id)
         let ref = try #require(try everyRef(opened.root, opened.context).first)
-        var other = content
-        other[4] ^= 1
-        let length = other.count
+        let other = content.enumerated().map { $0 == 4 ? $1 ^ 1 : $1 }
         let forged = try seal(other, ref, opened.context.domain, try Worker(level: 1))
         let held = try open(forged, ref.key, ref.id, opened.context.domain, try Worker(level: 1))
         #expect(held == other, "the forgery itself is a valid record under the key")
-        try await fixture.catalog.write {
-            _ = try $0.execute(
-                "UPDATE store_journal SET record = ?, codec = 0, encoded_bytes = ? WHERE id = ?", forged, length,
-                ref.id.bytes)
+        let ring = fixture.store.storageKeys
+        try await fixture.catalog.write { transaction in
+            let row = try #require(try transaction.row("SELECT * FROM store_commits"))
+            let commit = try JournalRow(row, ring)
+            let records = commit.records.map { record in
+                guard record.id == ref.id else { return record }
+                var record = record
+                (record.record, record.codec, record.encodedBytes) = (forged, .stored, other.count)
+                return record
+            }
+            try transaction.execute("DELETE FROM store_commits")
+            try JournalRow(commit.commit, records, ring).insert(transaction)
         }
         fixture = try await fixture.reopened()
         let refused = await #expect(throws: StoreError.self) { try await fixture.read(version) }

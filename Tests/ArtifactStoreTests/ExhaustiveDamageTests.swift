@@ -151,15 +151,15 @@ import Testing
         let bytes = random.bytes(400)
         let root = try fixture.directory("in", ["dir/file": bytes, "dir/other": random.text(2000)])
         let version = try await fixture.publish(directory: root)
-        let rows = try await fixture.catalog.read { try $0.rows("SELECT id, record, reach FROM store_journal") }
-        #expect(rows.count >= 2)
+        let rows = try await fixture.catalog.read { try $0.rows("SELECT * FROM store_commits") }
+        #expect(rows.count == 1)
         for row in rows {
-            for column in ["record", "reach"] {
-                guard let original = try row.optionalBytes(column) else { continue }
+            for column in ["records", "contents"] {
+                let original = try row.bytes(column)
                 for position in original.indices {
                     var changed = original
                     changed[position] ^= UInt8(1) << UInt8(random.next() % 8)
-                    try await set(column, changed, of: try row.bytes("id"), fixture)
+                    try await set(column, changed, ofCommit: try row.int64("commit_number"), fixture)
                     do {
                         let store = try await opened(fixture, backend, index: "copy")
                         if let read = try await read(store, version) { #expect(read == bytes) }
@@ -167,14 +167,14 @@ import Testing
                         #expect(error.message.contains("journal"), "\(error)")
                     }
                 }
-                try await set(column, original, of: try row.bytes("id"), fixture)
+                try await set(column, original, ofCommit: try row.int64("commit_number"), fixture)
             }
         }
     }
 
-    private func set(_ column: String, _ bytes: [UInt8], of record: [UInt8], _ fixture: StoreFixture) async throws {
+    private func set(_ column: String, _ bytes: [UInt8], ofCommit number: Int64, _ fixture: StoreFixture) async throws {
         try await fixture.catalog.write {
-            _ = try $0.execute("UPDATE store_journal SET \(column) = ? WHERE id = ?", bytes, record)
+            _ = try $0.execute("UPDATE store_commits SET \(column) = ? WHERE commit_number = ?", bytes, number)
         }
     }
 }

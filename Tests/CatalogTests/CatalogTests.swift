@@ -113,6 +113,25 @@ private func withCatalog(
         }
     }
 
+    @Test func `after a failure that rolled back nothing of the same write is done`() async throws {
+        try await withCatalog { catalog, _ in
+            let pages = try await catalog.write { try $0.row("PRAGMA page_count")?.int("page_count") ?? 0 }
+            _ = try await catalog.write { try $0.rows("PRAGMA max_page_count = \(pages + 2)") }
+            await #expect(throws: CatalogError.self) {
+                try await catalog.write { transaction in
+                    let large = [UInt8](repeating: 1, count: 100_000)
+                    // Somebody who does not mind the failure and goes on.
+                    _ = try? transaction.execute("INSERT INTO test_item (name, amount, body) VALUES ('a', 1, ?)", large)
+                    try transaction.execute("INSERT INTO test_item (name, amount) VALUES ('b', 1)")
+                    throw CatalogError(.other, "should SQLite have kept the transaction: take it back")
+                }
+            }
+            #expect(try await catalog.read { try $0.rows("SELECT name FROM test_item").count } == 0)
+            try await catalog.write { _ = try $0.execute("INSERT INTO test_item (name, amount) VALUES ('c', 1)") }
+            #expect(try await catalog.read { try $0.rows("SELECT name FROM test_item").count } == 1)
+        }
+    }
+
     @Test func `closing twice is harmless and what follows is refused`() async throws {
         try await withCatalog { catalog, _ in
             try catalog.close()

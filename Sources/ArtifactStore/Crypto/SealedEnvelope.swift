@@ -10,6 +10,7 @@ enum SealedEnvelope {
         case summary = 12
         case packKey = 13
         case statement = 14
+        case commit = 16
     }
 
     static let headerBytes = 80

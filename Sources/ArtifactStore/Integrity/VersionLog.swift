@@ -15,6 +15,8 @@ final class VersionLog: Sendable {
     let frontier = Mutex(MerkleFrontier())
     /// Lets one at a time make a head.
     let headGate = Gate()
+    /// The last entry of this process: after it the next one is expected.
+    private let tail = Mutex<(size: Int64, leaf: [UInt8])?>(nil)
 
     init(signer: any StoreSigner, ring: StorageKeyRing) {
         self.signer = signer
@@ -29,22 +31,58 @@ final class VersionLog: Sendable {
     func append(
         _ statement: Statement, subject: String, signedBy version: UInt32? = nil, _ transaction: Transaction
     ) throws -> Int64 {
-        let last = try transaction.row("SELECT sequence, leaf FROM store_log ORDER BY sequence DESC LIMIT 1")
-        let sequence = (try last?.int64("sequence") ?? 0) + 1
-        let plain = try statement.encoded()
-        let leaf = Self.leaf(
-            sequence, after: try last?.bytes("leaf") ?? [], kind: statement.kind.rawValue, subject: subject, plain)
-        let signature = try signer.sign(Self.message(leaf), version: version)
+        let last = try Self.last(transaction)
+        return try insert(try entry(statement, subject: subject, after: last, signedBy: version), transaction)
+    }
+
+    /// Appends an entry that was made before the transaction if it fits, which it does when nobody came first; otherwise
+    /// the same statement in an entry made now.
+    func append(
+        _ expected: VersionLogEntry?, number: Int, else statement: () -> Statement, subject: String,
+        _ transaction: Transaction
+    ) throws {
+        let last = try Self.last(transaction)
+        if let expected, expected.sequence == last.size + 1, expected.previous == last.leaf,
+            expected.statement.number == number, expected.storageKeyVersion == ring.current.version
+        {
+            try insert(expected, transaction)
+        } else {
+            try insert(try entry(statement(), subject: subject, after: last, signedBy: nil), transaction)
+        }
+    }
+
+    /// The entry that a statement makes, should the log still be what it was after the last entry of this process.
+    func entryAhead(_ statement: Statement, subject: String) throws -> VersionLogEntry? {
+        guard let last = tail.withLock({ $0 }) else { return nil }
+        return try entry(statement, subject: subject, after: last, signedBy: nil)
+    }
+
+    private func entry(
+        _ statement: Statement, subject: String, after last: (size: Int64, leaf: [UInt8]), signedBy version: UInt32?
+    ) throws -> VersionLogEntry {
+        let sequence = last.size + 1
+        let plain = statement.encoded()
+        let leaf = Self.leaf(sequence, after: last.leaf, kind: statement.kind.rawValue, subject: subject, plain)
         let current = ring.current
-        let sealed = try SealedEnvelope.seal(
-            plain, type: .statement, version: current.version, key: current.key, name: Self.name(sequence))
+        return VersionLogEntry(
+            sequence: sequence, previous: last.leaf, subject: subject, statement: statement, leaf: leaf,
+            signature: try signer.sign(Self.message(leaf), version: version),
+            sealed: try SealedEnvelope.seal(
+                plain, type: .statement, version: current.version, key: current.key, name: Self.name(sequence)),
+            storageKeyVersion: current.version)
+    }
+
+    @discardableResult
+    private func insert(_ entry: VersionLogEntry, _ transaction: Transaction) throws -> Int64 {
         try transaction.execute(
             """
             INSERT INTO store_log (sequence, kind, subject, statement, leaf, key_version, signature)
             VALUES (?, ?, ?, ?, ?, ?, ?)
-            """, sequence, statement.kind.rawValue, subject, sealed, leaf.bytes, signature.keyVersion,
-            signature.bytes)
-        return sequence
+            """, entry.sequence, entry.statement.kind.rawValue, entry.subject, entry.sealed, entry.leaf.bytes,
+            entry.signature.keyVersion, entry.signature.bytes)
+        // A guess: should the transaction fail, the next entry is made in its own.
+        tail.withLock { $0 = (entry.sequence, entry.leaf.bytes) }
+        return entry.sequence
     }
 
     /// The last entry's sequence and hash.
@@ -98,6 +136,19 @@ final class VersionLog: Sendable {
 
     /// What is signed of an entry.
     private static func message(_ leaf: SHA256Digest) -> [UInt8] { Array("coffer/1/log".utf8) + [0] + leaf.bytes }
+}
+
+/// An entry ready to be appended after one certain other.
+struct VersionLogEntry: Sendable {
+    let sequence: Int64
+    /// The hash of the entry before.
+    let previous: [UInt8]
+    let subject: String
+    let statement: Statement
+    let leaf: SHA256Digest
+    let signature: InstanceSignature
+    let sealed: [UInt8]
+    let storageKeyVersion: UInt32
 }
 
 /// A signed tree head: u64 size ‖ root ‖ u64 journal size ‖ LP(journal head) ‖ u64 time, after `"coffer/1/head"` ‖ 0x00.

@@ -208,7 +208,7 @@ extension ArtifactStore {
             let marker = withUnsafeBytes(of: version.bigEndian) { Array($0) }
             var uses = 0
             for (table, column) in [
-                ("store_versions", "summary"), ("store_journal", "reach"), ("store_log", "statement"),
+                ("store_versions", "summary"), ("store_commits", "contents"), ("store_log", "statement"),
             ] {
                 uses +=
                     try transaction.row(

@@ -18,30 +18,88 @@ struct JournalRecord: Sendable {
     }
 }
 
-/// The journal's records in memory. Bounded: it is emptied into packs when it reaches a few times the size of a commit.
+/// The journal's records in memory, and which commits brought them. Bounded: it is emptied into packs when it reaches a few
+/// times the size of a commit.
+///
+/// The index follows within each change, so that the two cannot disagree. Lock order: journal, then index.
 final class Journal: Sendable {
-    private struct State {
-        var records: [RecordID: JournalRecord] = [:]
-        var byteCount = 0
+    private struct Entry {
+        var record: JournalRecord
+        /// Whose rows hold it: more than one when commits side by side brought the same content.
+        var commits: [Int64]
+    }
 
-        mutating func set(_ id: RecordID, _ record: JournalRecord?) {
-            byteCount += (record?.record.count ?? 0) - (records[id]?.record.count ?? 0)
-            records[id] = record
+    private struct State {
+        var entries: [RecordID: Entry] = [:]
+        var byteCount = 0
+        var next: Int64 = 1
+
+        /// Takes a commit's claim off a record. Returns whether that was the last one.
+        mutating func release(_ id: RecordID, _ commits: Set<Int64>) -> Bool {
+            guard var entry = entries[id], entry.commits.contains(where: commits.contains) else { return false }
+            entry.commits.removeAll(where: commits.contains)
+            entries[id] = entry.commits.isEmpty ? nil : entry
+            if entry.commits.isEmpty { byteCount -= entry.record.record.count }
+            return entry.commits.isEmpty
         }
     }
 
     private let state = Mutex(State())
 
-    func add(_ new: [JournalRecord]) { state.withLock { state in for record in new { state.set(record.id, record) } } }
+    /// A number for a commit; none is given twice while the store is open, so that the row of one that failed is never
+    /// mistaken for another's.
+    func takeNumber() -> Int64 {
+        state.withLock { state in
+            defer { state.next += 1 }
+            return state.next
+        }
+    }
 
-    func record(_ id: RecordID) -> [UInt8]? { state.withLock { $0.records[id]?.record } }
+    /// Takes in what a commit brings.
+    func add(_ commit: Int64, _ records: [JournalRecord], _ index: ChunkIndex) {
+        state.withLock { state in
+            state.next = max(state.next, commit + 1)
+            for record in records {
+                if state.entries[record.id] != nil {
+                    state.entries[record.id]?.commits.append(commit)
+                } else {
+                    state.entries[record.id] = Entry(record: record, commits: [commit])
+                    state.byteCount += record.record.count
+                }
+                index.insert(record.id, record.location)
+            }
+        }
+    }
 
-    func entry(_ id: RecordID) -> JournalRecord? { state.withLock { $0.records[id] } }
+    /// Forgets what a commit brought that failed after all.
+    func drop(_ commit: Int64, _ records: [JournalRecord], _ index: ChunkIndex) {
+        state.withLock { state in
+            for record in records where state.release(record.id, [commit]) { index.remove(record.id, record.location) }
+        }
+    }
 
-    func remove(_ ids: [RecordID]) { state.withLock { state in for id in ids { state.set(id, nil) } } }
+    /// Forgets records that are in packs now.
+    func moved(_ ids: [RecordID], from commits: Set<Int64>) {
+        state.withLock { state in for id in ids { _ = state.release(id, commits) } }
+    }
+
+    func record(_ id: RecordID) -> [UInt8]? { state.withLock { $0.entries[id]?.record.record } }
+
+    func entry(_ id: RecordID) -> JournalRecord? { state.withLock { $0.entries[id]?.record } }
+
+    /// The commits whose rows hold a record.
+    func commits(of id: RecordID) -> [Int64] { state.withLock { $0.entries[id]?.commits ?? [] } }
 
     /// All records, in the order of their ids.
-    var all: [JournalRecord] { state.withLock { $0.records.values.sorted { $0.id < $1.id } } }
+    var all: [JournalRecord] { contents.records }
+
+    /// All records, in the order of their ids, and the commits that brought them, at one moment.
+    var contents: (records: [JournalRecord], commits: Set<Int64>) {
+        state.withLock { state in
+            let entries = state.entries.values.sorted { $0.record.id < $1.record.id }
+            return (entries.map(\.record), Set(entries.flatMap(\.commits)))
+        }
+    }
 
     var byteCount: Int { state.withLock { $0.byteCount } }
 }

@@ -25,7 +25,7 @@ extension ArtifactStore {
             journalGate.enter()
         else { return }
         defer { journalGate.leave() }
-        let records = packs.journal.all
+        let (records, commits) = packs.journal.contents
         if records.isEmpty { return }
         let moved = try await pool.run { [packs] in try Self.copy(records, to: packs) }
         let touched = Set(moved.map(\.location.pack)).union(packs.unregisteredSealed)
@@ -35,12 +35,14 @@ extension ArtifactStore {
             let epoch = try transaction.storeState("epoch")
             try CommitPacks.register(durables, epoch: epoch, now: time, transaction)
             _ = try CommitPacks.rely(on: Set(moved.map(\.location.pack)), epoch: epoch, transaction)
-            for record in records { try transaction.execute("DELETE FROM store_journal WHERE id = ?", record.id.bytes) }
+            for commit in commits {
+                try transaction.execute("DELETE FROM store_commits WHERE commit_number = ?", commit)
+            }
             // Within the transaction, so that a commit that comes next finds the record where it will be.
             for entry in moved { packs.index.insert(entry.id, entry.location) }
         }
         packs.registered(durables)
-        packs.journal.remove(records.map(\.id))
+        packs.journal.moved(records.map(\.id), from: commits)
     }
 
     private static func copy(_ records: [JournalRecord], to packs: PackStore) throws -> [PackEntry] {

@@ -28,25 +28,46 @@ extension ArtifactStore {
         draft.isSensitive = !ingest.session.compresses
         try Self.check(draft)
         let id = VersionID()
+        // What stays in memory takes so little time that the beginning is as good a time as the end.
+        let early = ingest.session.isInMemory ? now() : nil
+        let entry = early.flatMap { expectEntry(id, staged, draft, at: $0.milliseconds) }
         let (dataKey, wrapped) = try await keys.newDataKey(under: ingest.key, for: DataKeyBinding(id, draft))
         let zip = try await presentation(staged)
         let outcome = ingest.session.outcome
         let durables = try await flushes.flush(outcome.touched.union(packs.unregisteredSealed))
         let prepared = PreparedVersion(
             id: id, draft: draft, staged: staged, dataKey: dataKey, wrapped: wrapped, zip: zip,
-            newStoredBytes: outcome.newStoredBytes, createdAt: now(),
+            newStoredBytes: outcome.newStoredBytes, createdAt: early ?? now(),
             summary: try VersionSummary.seal(staged.contentID, version: id, key: storageKeys.current),
             contentKey: contentKey(staged.contentID))
         let version = try await commit(outcome, durables, ingest.lease, at: prepared.createdAt) { [self] transaction in
             try requireLiveStorageKey(prepared.summary)
             try retiredDomains.check(prepared.staged.ingest.session.domain)
             let version = try prepared.insert(transaction)
-            try versionLog.append(Statement(version), subject: VersionLog.subject(version.id), transaction)
+            // What could not be made ahead is made again, and says why it cannot be.
+            try versionLog.append(
+                try? entry?.value(), number: version.number, else: { Statement(version) },
+                subject: VersionLog.subject(version.id), transaction)
             try also(transaction, version)
             return version
         }
+        numbers.set(version.number, draft)
         await tidyUp()
         return version
+    }
+
+    /// Has the log's entry about a version made and signed while the rest is prepared, if its place in the log and its
+    /// number can be guessed.
+    private func expectEntry(
+        _ id: VersionID, _ staged: StagedContent, _ draft: VersionDraft, at time: Int64
+    ) -> Ahead<VersionLogEntry?>? {
+        guard let number = numbers.next(draft) else { return nil }
+        let entry = Ahead { [versionLog] in
+            try versionLog.entryAhead(
+                Statement(id, number: number, draft, staged, at: time), subject: VersionLog.subject(id))
+        }
+        pool.submit { entry.run() }
+        return entry
     }
 
     /// Housekeeping after a commit. What fails here is tried again after the next one; the commit stands.
@@ -65,63 +86,61 @@ extension ArtifactStore {
         _ outcome: IngestSession.Outcome, _ durables: [PackWriter.Durable], _ lease: Lease, at time: Date,
         _ body: @Sendable @escaping (Transaction) throws -> T
     ) async throws -> T {
+        let small =
+            outcome.small.isEmpty ? nil : try JournalRow(packs.journal.takeNumber(), outcome.small, storageKeys)
         do {
             let (value, resurrected) = try await catalog.write { [self] transaction in
                 guard leases.isValid(lease, at: now()) else {
                     throw StoreError(.leaseExpired, "the ingest took longer than its lease allows; begin again")
                 }
-                let epoch = try transaction.storeState("epoch")
-                try CommitPacks.register(durables, epoch: epoch, now: time.milliseconds, transaction)
-                var reliedOn = outcome.touched
-                for id in outcome.journalHits {
-                    if try isInJournal(id, transaction) { continue }
-                    // It was moved into a pack, unless the commit that brought it was undone.
-                    guard let location = try packs.retrievable(id), location.pack != Location.journal else {
-                        throw StoreError(.leaseExpired, "content that this ingest relied on was collected; begin again")
-                    }
-                    reliedOn.insert(location.pack)
+                let reliedOn = outcome.touched.union(try packsOfHits(outcome.journalHits, transaction))
+                var resurrected: [UInt32] = []
+                if !durables.isEmpty || !reliedOn.isEmpty {
+                    let epoch = try transaction.storeState("epoch")
+                    try CommitPacks.register(durables, epoch: epoch, now: time.milliseconds, transaction)
+                    resurrected = try CommitPacks.rely(on: reliedOn, epoch: epoch, transaction)
                 }
-                let resurrected = try CommitPacks.rely(on: reliedOn, epoch: epoch, transaction)
-                for record in outcome.small { try insert(record, transaction) }
+                if let small {
+                    try requireLiveStorageKey(small.contents)
+                    try small.insert(transaction)
+                }
                 let value = try body(transaction)
                 // Last, so that whoever sees the version finds its records. Should the commit fail all the same, nobody can
-                // rely on them: `isInJournal` asks the database.
-                packs.journal.add(outcome.small)
-                for record in outcome.small { packs.index.insert(record.id, record.location) }
+                // rely on them: `packsOfHits` asks the database.
+                if let small { packs.journal.add(small.commit, small.records, packs.index) }
                 return (value, resurrected)
             }
             packs.registered(durables)
             for number in resurrected { packs.table.update(number) { $0.state = .sealed } }
             return value
         } catch {
+            guard let small else { throw error }
             // If the commit itself failed, its records must not be taken for stored ones.
-            let ids = outcome.small.map(\.id)
-            let stored = try await catalog.read { transaction in
-                try ids.filter { try transaction.row("SELECT kind FROM store_journal WHERE id = ?", $0.bytes) != nil }
-            }
-            let lost = Set(ids).subtracting(stored)
-            for record in outcome.small where lost.contains(record.id) {
-                packs.index.remove(record.id, record.location)
-            }
-            packs.journal.remove(Array(lost))
+            let isStored = try await catalog.read { try JournalRow.isStored(small.commit, $0) }
+            if !isStored { packs.journal.drop(small.commit, small.records, packs.index) }
             throw error
         }
     }
 
-    /// Whether a record is in the journal and a commit completed it: memory knows it while its commit is under way.
-    private func isInJournal(_ id: RecordID, _ transaction: Transaction) throws -> Bool {
-        try transaction.row("SELECT kind FROM store_journal WHERE id = ?", id.bytes) != nil
-    }
-
-    private func insert(_ record: JournalRecord, _ transaction: Transaction) throws {
-        // Another commit may have brought the same record meanwhile: one of them is enough.
-        try transaction.execute(
-            """
-            INSERT INTO store_journal (id, kind, codec, plain_bytes, encoded_bytes, record, reach)
-            VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
-            """,
-            record.id.bytes, Int64(record.kind.rawValue), Int64(record.codec.rawValue), record.plainBytes,
-            record.encodedBytes, record.record, try JournalReach.seal(record.reach, id: record.id, ring: storageKeys))
+    /// Makes sure that records which were found in the journal are ones that a commit completed. Returns the packs of those
+    /// that were moved there since.
+    private func packsOfHits(_ hits: Set<RecordID>, _ transaction: Transaction) throws -> Set<UInt32> {
+        var stored: Set<Int64> = []
+        var result: Set<UInt32> = []
+        for id in hits {
+            let commits = packs.journal.commits(of: id)
+            if commits.contains(where: stored.contains) { continue }
+            if let found = try commits.first(where: { try JournalRow.isStored($0, transaction) }) {
+                stored.insert(found)
+                continue
+            }
+            // It was moved into a pack, unless the commit that brought it was undone.
+            guard let location = try packs.retrievable(id), location.pack != Location.journal else {
+                throw StoreError(.leaseExpired, "content that this ingest relied on was collected; begin again")
+            }
+            result.insert(location.pack)
+        }
+        return result
     }
 
     private static func check(_ draft: VersionDraft) throws {
@@ -216,7 +235,7 @@ struct PreparedVersion: Sendable {
         let number = try row?.int("last") ?? 0
         let version = version(number: number + 1)
         let root = try RootManifest.seal(staged.root.encode(), dataKey: dataKey, version: id, number: version.number)
-        let roots = try staged.root.refs().flatMap(\.id.bytes)
+        let roots = try staged.root.refs().flatMap { $0.id.bytes }
         let domain = staged.ingest.session.domain
         try transaction.execute(
             """

@@ -14,7 +14,8 @@ struct Recovery: Sendable {
         let rows = try await catalog.read { try $0.rows("SELECT * FROM store_packs") }
         let next = try await catalog.read { try $0.storeState("next_pack") }
         let isUsed = try await catalog.read { try $0.row("SELECT value FROM store_state WHERE name = 'used'") != nil }
-        let journal = try await catalog.read { try $0.rows("SELECT * FROM store_journal") }
+        try await EarlierJournal(catalog: catalog, ring: ring).convert()
+        let journal = try await catalog.read { try $0.rows("SELECT * FROM store_commits ORDER BY commit_number") }
         let damage = try await catalog.read { try $0.rows("SELECT pack, record FROM store_damage") }
         let isLost = try await pool.run {
             // A database that never had a store beside packs that it does not know: they may be all that is left of
@@ -59,14 +60,13 @@ struct Recovery: Sendable {
             packs.table.markDamaged(location)
         }
         for row in journal {
-            let record: JournalRecord
+            let found: JournalRow
             do {
-                record = try Self.journalRecord(row, ring)
+                found = try JournalRow(row, ring)
             } catch let error as FormatError {
-                throw StoreError.integrity("the journal of small commits in the database is damaged: \(error)")
+                throw EarlierJournal.damaged(error)
             }
-            packs.journal.add([record])
-            packs.index.insert(record.id, record.location)
+            packs.journal.add(found.commit, found.records, packs.index)
         }
     }
 
@@ -116,37 +116,4 @@ struct Recovery: Sendable {
             wrappedKey: try row.optionalBytes("pack_key"))
     }
 
-    private static func journalRecord(_ row: Row, _ ring: StorageKeyRing) throws -> JournalRecord {
-        guard let kind = RecordKind(rawValue: UInt8(try row.int64("kind"))),
-            let codec = RecordCodec(rawValue: UInt8(try row.int64("codec")))
-        else { throw FormatError("the journal holds an unknown kind of record") }
-        let id = try row.bytes("id").withUnsafeBytes { RecordID($0) }
-        return JournalRecord(
-            id: id, kind: kind, codec: codec, plainBytes: try row.int("plain_bytes"),
-            encodedBytes: try row.int("encoded_bytes"),
-            reach: try row.optionalBytes("reach").map { try JournalReach.open($0, id: id, ring: ring) } ?? [],
-            record: try row.bytes("record"))
-    }
-}
-
-/// The ids that a journal record refers to, sealed under the storage key.
-enum JournalReach {
-    private static func name(_ id: RecordID) -> [UInt8] { Array("journal/".utf8) + id.bytes }
-
-    static func seal(_ reach: [RecordID], id: RecordID, ring: StorageKeyRing) throws -> [UInt8]? {
-        if reach.isEmpty { return nil }
-        return try SealedEnvelope.seal(
-            reach.flatMap(\.bytes), type: .reachability, version: ring.current.version, key: ring.current.key,
-            name: name(id))
-    }
-
-    static func open(_ sealed: [UInt8], id: RecordID, ring: StorageKeyRing) throws -> [RecordID] {
-        let key = try ring.fetched(version: try SealedEnvelope.version(of: sealed))
-        let bytes = try SealedEnvelope.open(sealed, type: .reachability, key: key, name: name(id))
-        return bytes.withUnsafeBytes { raw in
-            stride(from: 0, to: raw.count - 15, by: 16).map {
-                RecordID(UnsafeRawBufferPointer(rebasing: raw[$0..<$0 + 16]))
-            }
-        }
-    }
 }

@@ -146,5 +146,18 @@ public enum StoreSchema {
                 // Packs that the next collection rewrites however little of them is dead: their dead records must go.
                 "CREATE TABLE store_scour (pack BIGINT PRIMARY KEY)"
             ]),
+        Migration(
+            "store-007-commits",
+            [
+                // Small commits, a row each. INTEGER, not BIGINT: then SQLite keeps no second tree for the key.
+                """
+                CREATE TABLE store_commits (commit_number INTEGER PRIMARY KEY, records BLOB NOT NULL, contents BLOB NOT NULL)
+                """,
+                // Most versions have no time of deletion, and those made by hand no execution.
+                "DROP INDEX store_versions_deleted",
+                "CREATE INDEX store_versions_deleted ON store_versions (deleted_at) WHERE deleted_at IS NOT NULL",
+                "DROP INDEX store_versions_execution",
+                "CREATE INDEX store_versions_execution ON store_versions (execution) WHERE execution IS NOT NULL",
+            ]),
     ]
 }
