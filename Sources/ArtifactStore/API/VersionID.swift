@@ -1,4 +1,4 @@
-import Foundation
+import Cryptography
 
 /// The name of one stored version: a lowercase UUID, never used twice.
 public struct VersionID: Hashable, Sendable, Codable, CustomStringConvertible {
@@ -7,12 +7,12 @@ public struct VersionID: Hashable, Sendable, Codable, CustomStringConvertible {
 
     /// A version id from its text, or nil when it is not a UUID.
     public init?(_ text: String) {
-        guard text.utf8.count == 36, UUID(uuidString: text) != nil else { return nil }
+        guard Hex.uuidBytes(text) != nil else { return nil }
         rawValue = text.lowercased()
     }
 
     /// A fresh id.
-    public init() { rawValue = UUID().uuidString.lowercased() }
+    public init() { rawValue = SecureRandom.uuid() }
 
     init(unchecked text: String) { rawValue = text }
 
@@ -36,8 +36,5 @@ public struct VersionID: Hashable, Sendable, Codable, CustomStringConvertible {
     public var description: String { rawValue }
 
     /// The UUID's 16 bytes.
-    var bytes: [UInt8] {
-        guard let uuid = UUID(uuidString: rawValue)?.uuid else { return [] }
-        return withUnsafeBytes(of: uuid) { Array($0) }
-    }
+    var bytes: [UInt8] { Hex.uuidBytes(rawValue) ?? [] }
 }

@@ -113,6 +113,10 @@ public final class TreeWriting: Sendable {
     }
 
     private static func names(_ path: [UInt8]) throws -> [[UInt8]] {
+        guard path.first != 0x2F else {
+            throw StoreError.invalid(
+                "\(String(decoding: path, as: UTF8.self)) is an absolute path; entries have paths within the directory")
+        }
         let names = path.split(separator: 0x2F, omittingEmptySubsequences: true).map(Array.init)
         for name in names where !TreeObject.isValidName(name) {
             throw StoreError.invalid("\(String(decoding: path, as: UTF8.self)) is not a path within a directory")

@@ -13,10 +13,13 @@ struct StoreCommand: AsyncParsableCommand {
 
 extension OutputOptions {
     /// Writes figures, one a line.
-    func figures(_ figures: Figures) throws {
+    ///
+    /// - Parameter flags: what else JSON says.
+    func figures(_ figures: Figures, flags: [String: Bool] = [:]) throws {
         switch format {
         case .json, .jsonl:
-            let values = Dictionary(figures.figures.map { ($0.name, Value($0)) }) { $1 }
+            var values = Dictionary(figures.figures.map { ($0.name, Value($0)) }) { $1 }
+            for (name, flag) in flags { values[name] = Value(flag) }
             try one(values) { [] }
         case .plain:
             for figure in figures.figures { Out.line("\(figure.name)\t\(figure.text ?? "\(figure.value)")") }
@@ -31,15 +34,21 @@ extension OutputOptions {
         }
     }
 
-    /// A number or a text, as JSON has them.
-    private struct Value: Encodable {
-        let figure: Figures.Figure
+    /// A number, a text or a truth value, as JSON has them.
+    private enum Value: Encodable {
+        case figure(Figures.Figure)
+        case flag(Bool)
 
-        init(_ figure: Figures.Figure) { self.figure = figure }
+        init(_ figure: Figures.Figure) { self = .figure(figure) }
+        init(_ flag: Bool) { self = .flag(flag) }
 
         func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
-            if let text = figure.text { try container.encode(text) } else { try container.encode(figure.value) }
+            switch self {
+            case .figure(let figure):
+                if let text = figure.text { try container.encode(text) } else { try container.encode(figure.value) }
+            case .flag(let flag): try container.encode(flag)
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ extension OutputOptions {
         for damage in answer.damages { Talk.error(damage) }
         if answer.isResumed { Talk.line("went on where the last scrub stopped") }
         if !answer.isComplete { Talk.line("not everything was read yet; scrub again to go on") }
-        try figures(answer.figures)
+        try figures(answer.figures, flags: ["isComplete": answer.isComplete, "isResumed": answer.isResumed])
         if !answer.damages.isEmpty { throw CommandExit.integrity }
     }
 }
