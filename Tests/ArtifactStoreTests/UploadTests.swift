@@ -1,6 +1,8 @@
+import Catalog
 import Cryptography
 import Foundation
 import KeyHierarchy
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -228,5 +230,97 @@ struct UploadTests {
         let seed = random.bytes(32)
         #expect(cut(seed, by: size) == cut(seed, by: bytes.count))
         #expect(cut(seed, by: size) != cut(random.bytes(32), by: size))
+    }
+
+    /// A clock that is ten seconds further each time somebody looks.
+    private func hurriedClock() -> @Sendable () -> Date {
+        let time = Mutex(Date())
+        return {
+            time.withLock { time in
+                time = time.addingTimeInterval(10)
+                return time
+            }
+        }
+    }
+
+    @Test("go on at the last checkpoint after a crash, under their own name only")
+    func crash() async throws {
+        let clock = hurriedClock()
+        let first = try await StoreFixture(now: clock)
+        defer { first.remove() }
+        var random = SeededGenerator(seed: 71)
+        let whole = [("a", random.bytes(3_000_000)), ("b", random.bytes(3_000_000)), ("c", random.bytes(6_000_000))]
+        let upload = try await first.store.beginUpload(.tree, scope: first.scope, name: "mine")
+        let needs = try await upload.offer(whole.map { entry($0.0, $0.1) })
+        #expect(needs.files == [0, 1, 2])
+        for (index, file) in whole.enumerated() {
+            try await upload.open(index, at: 0)
+            // All but the end of the last one.
+            let end = index < 2 ? file.1.count : 5_000_000
+            for start in stride(from: 0, to: end, by: 500_000) {
+                try await upload.write(Array(file.1[start..<min(start + 500_000, end)]))
+            }
+            if index < 2 { try await upload.close() }
+        }
+        let second = try await first.reopened(now: clock)
+        let entries = whole.map { entry($0.0, $0.1) }
+        let stranger = try await second.store.beginUpload(.tree, scope: second.scope, name: "another's")
+        #expect(try await stranger.offer(entries).files == [0, 1, 2])
+        let next = try await second.store.beginUpload(.tree, scope: second.scope, name: "mine")
+        let rest = try await next.offer(entries)
+        #expect(!rest.files.contains(0))
+        let begun = try #require(rest.begun[2])
+        #expect(begun >= 1_000_000 && begun <= 5_000_000)
+        for index in rest.files {
+            let start = Int(rest.begun[index] ?? 0)
+            try await next.open(index, at: Int64(start))
+            try await next.write(Array(whole[index].1[start...]))
+            try await next.close()
+        }
+        let version = try await second.store.publish(try await next.finish(), second.draft())
+        try await next.forget()
+        #expect(try await contents(second, version) == Dictionary(uniqueKeysWithValues: whole))
+        let left = try await second.catalog.read { try $0.rows("SELECT upload FROM store_upload_parts").count }
+        #expect(left == 0)
+        _ = try await second.store.collect()
+        #expect(try await contents(second, version) == Dictionary(uniqueKeysWithValues: whole))
+    }
+
+    @Test("ask again for what a collection took after a crash")
+    func collectedAfterCrash() async throws {
+        let clock = hurriedClock()
+        let first = try await StoreFixture(now: clock, configure: { $0.dataPackBytes = 1 << 20 })
+        defer { first.remove() }
+        var random = SeededGenerator(seed: 72)
+        let bytes = random.bytes(6_000_000)
+        let upload = try await first.store.beginUpload(.blob, scope: first.scope, name: "mine")
+        _ = try await upload.offer([entry("", bytes)])
+        try await upload.open(0, at: 0)
+        for start in stride(from: 0, to: 5_500_000, by: 500_000) {
+            try await upload.write(Array(bytes[start..<start + 500_000]))
+        }
+        let second = try await first.reopened(now: clock, configure: { $0.dataPackBytes = 1 << 20 })
+        for _ in 0..<3 { _ = try await second.store.collect() }
+        let next = try await second.store.beginUpload(.blob, scope: second.scope, name: "mine")
+        let needs = try await next.offer([entry("", bytes)])
+        #expect(needs.files == [0] && needs.begun.isEmpty)
+        try await next.open(0, at: 0)
+        try await next.write(bytes)
+        try await next.close()
+        let version = try await second.store.publish(try await next.finish(), second.draft(), once: "request")
+        let again = try await second.store.publish(try await next.finish(), second.draft(), once: "request")
+        #expect(version.id == again.id && again.number == 1)
+        #expect(try await second.read(version) == bytes)
+    }
+
+    @Test("take no absolute paths: a tree has none") func absolute() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        let tree = try await fixture.store.beginIngest(scope: fixture.scope).openTree()
+        let error = await #expect(throws: StoreError.self) {
+            try await tree.addFile(Array("/etc/passwd".utf8), mode: 0o644, [1])
+        }
+        #expect(error?.code == .invalid)
+        #expect(error?.message.contains("absolute") == true)
     }
 }

@@ -17,13 +17,20 @@ from server import PATIENCE, Server, binary, wait_until
 
 
 class Wire:
-    """A TCP relay in front of a server that counts what clients send, and cuts connections when told to."""
+    """A TCP relay in front of a server that counts what clients send, and cuts connections when told to.
+
+    `bytes_per_second` makes it a slow one. `swallow` names a request whose answer does not come through: it calls
+    `swallowed` in its place, once, and cuts.
+    """
 
     def __init__(self, port):
         self.target = port
         self.sent = 0
         self.cut_after = None
         self.cuts = 0
+        self.bytes_per_second = None
+        self.swallow = None
+        self.swallowed = None
         self.lock = threading.Lock()
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
@@ -37,13 +44,25 @@ class Wire:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self.target))
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                client.close()
+                continue
             threading.Thread(target=self._relay, args=(client, server, True), daemon=True).start()
             threading.Thread(target=self._relay, args=(server, client, False), daemon=True).start()
 
     def _relay(self, source, target, counts):
         try:
             while data := source.recv(16384):
+                if counts and self.bytes_per_second:
+                    time.sleep(len(data) / self.bytes_per_second)
+                if counts and self.swallow and self.swallow in data:
+                    self.swallow, self.is_swallowing = None, True
+                if not counts and getattr(self, "is_swallowing", False):
+                    self.is_swallowing = False
+                    self.swallowed()
+                    break
                 if counts:
                     with self.lock:
                         self.sent += len(data)
@@ -276,6 +295,120 @@ class Put(unittest.TestCase):
         self.assertEqual(self.server.coffer_json("artifact", "list", "web/none"), [])
 
 
+class Restarts(unittest.TestCase):
+    """A put while the server is killed and started again."""
+
+    def setUp(self):
+        self.server = Server().start()
+        self.addCleanup(self.server.close)
+        self.wire = Wire(self.server.port)
+        self.addCleanup(self.wire.close)
+        seed = int(os.environ.get("COFFER_TEST_SEED", random.randrange(1 << 32)))
+        print(f"seed {seed}")
+        self.random = random.Random(f"{seed}/{self.id()}")
+
+    def begin(self, name, source, *arguments):
+        """A put under way."""
+        process = subprocess.Popen(
+            [binary(), "artifact", "put", name, str(source), "-o", "json", *arguments],
+            env=self.server.environment(AWS_ENDPOINT_URL=self.wire.endpoint), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        return process
+
+    def end(self, process):
+        out, err = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 0, err)
+        return json.loads(out)
+
+    def numbers(self, name):
+        return [version["number"] for version in self.server.coffer_json("artifact", "list", name)]
+
+    def test_a_large_file_goes_on_where_the_last_checkpoint_was(self):
+        file = self.server.home / "big.bin"
+        file.write_bytes(self.random.randbytes(48_000_000))
+        self.wire.bytes_per_second = 4_000_000
+        process = self.begin("web/big", file)
+        wait_until(lambda: self.wire.sent > 36_000_000 or process.poll() is not None, "most of the file to be sent")
+        self.server.kill()
+        self.wire.reset()
+        self.wire.bytes_per_second = None
+        self.assertIsNone(process.poll())
+        time.sleep(1)
+        self.server.start()
+        item = self.end(process)
+        print(f"killed past 36 MB of 48 MB: {self.wire.sent} bytes sent again")
+        self.assertLess(self.wire.sent, 40_000_000)
+        self.assertEqual(item["number"], 1)
+        self.assertEqual(self.numbers("web/big"), [1])
+        out = self.server.coffer("artifact", "get", "web/big@1", "-", "--zip", text=False).stdout
+        self.assertEqual(out, file.read_bytes())
+        with sqlite3.connect(f"file:{self.server.data / 'catalog.sqlite'}?mode=ro", uri=True) as database:
+            for table in ["store_uploads", "store_upload_parts"]:
+                self.assertEqual(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone(), (0,))
+
+    def test_a_directory_goes_on_and_a_collection_in_between_costs_time_only(self):
+        root = self.server.home / "site"
+        root.mkdir()
+        contents = {f"{index:03}.bin": self.random.randbytes(200_000) for index in range(150)}
+        for name, content in contents.items():
+            (root / name).write_bytes(content)
+        for collects in [False, True]:
+            with self.subTest(collects=collects):
+                name = f"web/site-{collects}"
+                if collects:
+                    contents["first"] = self.random.randbytes(10)
+                    (root / "first").write_bytes(contents["first"])
+                self.wire.bytes_per_second = 3_000_000
+                self.wire.reset()
+                process = self.begin(name, root)
+                wait_until(lambda: self.wire.sent > 21_000_000 or process.poll() is not None, "most to be sent")
+                self.server.restart(kill=True)
+                if collects:
+                    self.server.coffer("store", "gc")
+                self.wire.reset()
+                self.wire.bytes_per_second = None
+                item = self.end(process)
+                print(f"collects {collects}: {self.wire.sent} bytes of 30 MB sent again")
+                if not collects:
+                    self.assertLess(self.wire.sent, 25_000_000)
+                self.assertEqual((item["number"], item["files"]), (1, len(contents)))
+                target = self.server.home / f"got-{collects}"
+                self.server.coffer("artifact", "get", f"{name}@1", target)
+                self.assertEqual({path.name: path.read_bytes() for path in target.iterdir()}, contents)
+
+    def test_a_version_whose_answer_was_lost_is_not_published_twice(self):
+        file = self.server.home / "once.bin"
+        file.write_bytes(self.random.randbytes(300_000))
+        self.wire.swallow = b"POST /-/v1/put/finish"
+        self.wire.swallowed = self.server.kill
+        process = self.begin("web/once", file)
+        wait_until(lambda: self.server.process.poll() is not None, "the server to be killed")
+        self.server.start()
+        item = self.end(process)
+        self.assertEqual(item["number"], 1)
+        self.assertEqual(self.numbers("web/once"), [1])
+        # Another put of the same is another request.
+        self.assertEqual(self.server.coffer_json("artifact", "put", "web/once", file)["number"], 2)
+
+    def test_a_server_that_stays_away_is_given_up_and_nothing_was_published(self):
+        file = self.server.home / "away.bin"
+        file.write_bytes(self.random.randbytes(8_000_000))
+        self.wire.bytes_per_second = 2_000_000
+        process = self.begin("web/away", file, "--patience", "2")
+        wait_until(lambda: self.wire.sent > 2_000_000 or process.poll() is not None, "some of the file to be sent")
+        self.server.kill()
+        _, err = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 10, err)
+        self.assertIn("tried again for 2 seconds. Nothing was published", err)
+        self.server.start()
+        self.assertEqual(self.numbers("web/away"), [])
+        self.assertEqual(self.server.coffer_json("artifact", "put", "web/away", file)["number"], 1)
+
+
 class Upkeep(unittest.TestCase):
     """How content is cut, and scrubbing in parts, over restarts."""
 
@@ -317,6 +450,10 @@ class Upkeep(unittest.TestCase):
                     server.restart(kill=True)
             self.assertGreater(calls, 5)
             self.assertLess(calls, 30)
+            answer = server.coffer_json("store", "scrub", "--limit", "1")
+            self.assertEqual((answer["isComplete"], answer["isResumed"]), (False, False))
+            answer = server.coffer_json("store", "scrub")
+            self.assertEqual((answer["isComplete"], answer["isResumed"]), (True, True))
             self.assertEqual(server.coffer("store", "scrub").stderr, "")
             self.assertEqual(server.coffer("store", "scrub", "--limit", "0", check=False).returncode, 2)
 

@@ -11,6 +11,7 @@ enum SealedEnvelope {
         case packKey = 13
         case statement = 14
         case commit = 16
+        case upload = 17
     }
 
     static let headerBytes = 80

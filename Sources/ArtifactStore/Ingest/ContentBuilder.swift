@@ -46,6 +46,24 @@ final class ContentBuilder {
 
     private let known: SHA256Digest?
 
+    private init(copying other: ContentBuilder) {
+        session = other.session
+        known = other.known
+        hash = other.hash
+        scanner = other.scanner
+        count = other.count
+        arena = other.arena
+        runStart = other.runStart
+        runIsSkeleton = other.runIsSkeleton
+        jobs = other.jobs
+        segments = other.segments
+        levels = other.levels
+        nodeCount = other.nodeCount
+    }
+
+    /// The content of what was added so far; more can be added all the same. Its end is cut where it happens to be.
+    func beginning() throws -> FileContent { try ContentBuilder(copying: self).finish() }
+
     /// Takes the next bytes.
     func add(_ bytes: UnsafeRawBufferPointer) throws {
         hash?.update(bytes)

@@ -107,6 +107,11 @@ public final class BlobWriter: Sendable {
         }
     }
 
+    /// What was written so far as the content of a file of its own; the stream goes on all the same.
+    func beginning() async throws -> FileContent? {
+        try await ingest.session.pool.run { [self] in try box.withLock { try $0.builder?.beginning() } }
+    }
+
     /// Ends the stream.
     public func finish() async throws -> StagedContent {
         try await ingest.session.pool.run { [self] in

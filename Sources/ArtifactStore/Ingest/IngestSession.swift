@@ -94,6 +94,9 @@ final class IngestSession: Sendable {
     /// Whether everything that this ingest stored or found is in memory.
     var isInMemory: Bool { state.withLock { !$0.isSpilled && $0.touched.isEmpty } }
 
+    /// Whether this ingest writes to packs.
+    var isSpilled: Bool { state.withLock { $0.isSpilled } }
+
     /// Stores a chunk of a file, unless it is there already.
     func storeChunk(_ bytes: UnsafeRawBufferPointer, digest: SHA256Digest? = nil) throws -> Ref {
         let digest = digest ?? SHA256.digest(bytes)

@@ -39,6 +39,11 @@ public actor Upload {
     /// The key that will protect it.
     public nonisolated var key: StoreKeyReference { ingest.key }
     private let basis: UploadBasis
+    private let checkpoint: UploadCheckpoint?
+    /// What an upload of the same name had received before the server was restarted.
+    private let earlier: UploadCheckpoint.Earlier
+    /// Contents received that no checkpoint names yet.
+    private var unsaved: [FileContent] = []
     private var tree: TreeWriting
     private var entryCount = 0
     /// The content of an upload that is a run of bytes.
@@ -60,8 +65,13 @@ public actor Upload {
         var count: Int64 = 0
     }
 
-    init(_ ingest: Ingest, kind: Version.RootKind, basis: UploadBasis) {
+    init(
+        _ ingest: Ingest, kind: Version.RootKind, basis: UploadBasis, checkpoint: UploadCheckpoint? = nil,
+        earlier: UploadCheckpoint.Earlier = UploadCheckpoint.Earlier()
+    ) {
         self.ingest = ingest
+        self.checkpoint = checkpoint
+        self.earlier = earlier
         self.kind = kind
         self.basis = basis
         tree = TreeWriting(ingest)
@@ -69,6 +79,9 @@ public actor Upload {
 
     /// Gives up: the lease ends and what was received may be collected.
     public nonisolated func abandon() { ingest.abandon() }
+
+    /// Forgets what was kept for the case of a restart: the upload was published, or will not be.
+    public func forget() async throws { try await checkpoint?.forget() }
 
     /// Forgets which entries were named, for a sender that begins anew; keeps what was received.
     public func restart() throws {
@@ -115,9 +128,9 @@ public actor Upload {
             guard waiting[name]?.count == 1 else { continue }
             needed[index] = name
             needs.files.append(index)
-            if let partial, partial.name == name {
-                self.partial?.index = index
-                needs.begun[index] = partial.count
+            if try await hasBegun(name) {
+                partial?.index = index
+                needs.begun[index] = partial?.count
             }
             if count >= Self.comparedBytesMinimum, let earlier = await earlier(entry.path) {
                 similar[index] = earlier
@@ -127,9 +140,28 @@ public actor Upload {
         return needs
     }
 
+    /// Whether the beginning of a file is there, from before a restart perhaps.
+    private func hasBegun(_ name: ContentName) async throws -> Bool {
+        if let partial { return partial.name == name }
+        guard let checkpoint, let beginning = earlier.beginnings[name], beginning.byteCount < name.byteCount else {
+            return false
+        }
+        let session = ingest.session
+        guard try await session.pool.run({ try session.relies(on: beginning) }) else { return false }
+        let writer = BlobWriter(ingest)
+        let reader = ContentReader(checkpoint.context, beginning, range: 0..<beginning.byteCount)
+        do {
+            while let bytes = try await reader.pull() { try await writer.write(bytes) }
+        } catch let error as StoreError where error.code == .integrity {
+            return false  // Then all of it is sent.
+        }
+        partial = Partial(index: 0, name: name, writer: writer, count: beginning.byteCount)
+        return true
+    }
+
     /// The contents that need not be sent, by position.
     private func known(_ entries: [UploadEntry]) async throws -> [Int: FileContent] {
-        let (basis, session) = (basis, ingest.session)
+        let (basis, session, earlier) = (basis, ingest.session, earlier.contents)
         let names = entries.map { entry -> ContentName? in
             guard case .file(let digest, let count) = entry.content else { return nil }
             let name = ContentName(digest: digest, byteCount: count)
@@ -138,8 +170,11 @@ public actor Upload {
         return try await session.pool.run {
             let results = Mutex([Int: FileContent]())
             try session.pool.forEach(entries.count) { index in
-                guard let name = names[index], let found = basis.content(name, at: entries[index].path),
-                    let content = try session.adopt(found)
+                guard let name = names[index] else { return }
+                if let content = earlier[name], try session.relies(on: content) {
+                    return results.withLock { $0[index] = content }
+                }
+                guard let found = basis.content(name, at: entries[index].path), let content = try session.adopt(found)
                 else { return }
                 results.withLock { $0[index] = content }
             }
@@ -211,6 +246,20 @@ public actor Upload {
         for (file, content) in zip(files, contents) {
             if let content { try complete(file.index, content) }
         }
+        try await saveIfDue(files.reduce(0) { $0 + $1.bytes.count })
+    }
+
+    /// So many bytes more are there: from time to time they are made to outlive a restart.
+    private func saveIfDue(_ bytes: Int) async throws {
+        guard let checkpoint, checkpoint.received(bytes) else { return }
+        do {
+            var beginning: (ContentName, FileContent)?
+            if let partial, let content = try await partial.writer.beginning() { beginning = (partial.name, content) }
+            try await checkpoint.save(unsaved, beginning: beginning)
+            unsaved = []
+        } catch let error as StoreError where error.code == .keyUnavailable {
+            return  // Nothing is lost as long as the server runs; publishing will say that the key cannot be used.
+        }
     }
 
     /// Begins a file, or goes on with it at `offset`, which is as much of it as was received before.
@@ -259,6 +308,7 @@ public actor Upload {
             throw error
         }
         self.partial?.count += Int64(bytes.count)
+        try await saveIfDue(bytes.count)
     }
 
     /// Ends the file under way.
@@ -288,6 +338,7 @@ public actor Upload {
         needed[index] = nil
         similar[index] = nil
         received[name] = content
+        if checkpoint != nil { unsaved.append(content) }
     }
 
     /// What is needed still, after a connection was cut.
@@ -324,9 +375,12 @@ extension ArtifactStore {
     ///
     /// - Parameter basis: versions that the sender may read, the most similar first. What they hold is not asked for. The
     ///   caller answers for the permission; versions whose key cannot be used do not count.
+    /// - Parameter name: names the upload for whoever repeats it after a restart of the process: what was received under the
+    ///   same name, key and place before, and was not collected since, is not asked for again. The caller answers for it
+    ///   that only the same sender can use a name. Nil: nothing outlives the process.
     public func beginUpload(
         _ kind: Version.RootKind, scope: AccountRegion, keyID: String? = nil, repository: String? = nil,
-        artifact: String? = nil, isSensitive: Bool = false, basis: [VersionID] = []
+        artifact: String? = nil, isSensitive: Bool = false, basis: [VersionID] = [], name: String? = nil
     ) async throws -> Upload {
         var versions: [OpenVersion] = []
         for id in basis {
@@ -340,6 +394,11 @@ extension ArtifactStore {
         }
         let ingest = try await beginIngest(
             scope: scope, keyID: keyID, repository: repository, artifact: artifact, isSensitive: isSensitive)
-        return Upload(ingest, kind: kind, basis: UploadBasis(versions))
+        guard let name else { return Upload(ingest, kind: kind, basis: UploadBasis(versions)) }
+        let checkpoint = UploadCheckpoint(
+            self, ingest, name: name, repository: repository ?? "", artifact: artifact ?? "")
+        return Upload(
+            ingest, kind: kind, basis: UploadBasis(versions), checkpoint: checkpoint,
+            earlier: try await checkpoint.earlier())
     }
 }

@@ -187,7 +187,7 @@ extension IngestSession {
     }
 
     /// Whether every record of some content is there. Notes that this ingest relies on them.
-    private func relies(on content: FileContent) throws -> Bool {
+    func relies(on content: FileContent) throws -> Bool {
         for segment in content.segments {
             guard let ref = segment.ref else { continue }
             guard let location = try find(ref.id) else { return false }

@@ -56,6 +56,28 @@ extension ArtifactStore {
         return version
     }
 
+    /// Publishes once however often the same request is made, such as one whose answer was lost.
+    ///
+    /// - Parameter request: names the request: random, or a digest of what is. Remembered for a week.
+    /// - Returns: the version, which may have been published by an earlier call.
+    public func publish(_ staged: StagedContent, _ draft: VersionDraft, once request: String) async throws -> Version {
+        let earlier = try await catalog.read {
+            try $0.row("SELECT version FROM store_requests WHERE request = ?", request)?.string("version")
+        }
+        if let earlier, let id = VersionID(earlier) { return try await version(id) }
+        let time = now().milliseconds
+        return try await publish(staged, draft) { transaction, version in
+            try transaction.execute("DELETE FROM store_requests WHERE at < ?", time - Self.requestsKept)
+            // The name is a key of the table: of two at once one fails.
+            try transaction.execute(
+                "INSERT INTO store_requests (request, version, at) VALUES (?, ?, ?)", request, version.id.rawValue, time
+            )
+        }
+    }
+
+    /// How long requests are remembered, in milliseconds.
+    private static let requestsKept: Int64 = 7 * 24 * 3600 * 1000
+
     /// Has the log's entry about a version made and signed while the rest is prepared, if its place in the log and its
     /// number can be guessed.
     private func expectEntry(

@@ -159,5 +159,24 @@ public enum StoreSchema {
                 "DROP INDEX store_versions_execution",
                 "CREATE INDEX store_versions_execution ON store_versions (execution) WHERE execution IS NOT NULL",
             ]),
+        Migration(
+            "store-008-uploads",
+            [
+                // What unfinished uploads have received.
+                """
+                CREATE TABLE store_uploads (
+                    id TEXT PRIMARY KEY, name TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL,
+                    repository TEXT NOT NULL, artifact TEXT NOT NULL, key_arn TEXT NOT NULL, domain_id BLOB NOT NULL,
+                    domain_epoch BIGINT NOT NULL, data_key BLOB NOT NULL, saved_at BIGINT NOT NULL)
+                """,
+                "CREATE INDEX store_uploads_name ON store_uploads (name, saved_at)",
+                """
+                CREATE TABLE store_upload_parts (
+                    upload TEXT NOT NULL, part BIGINT NOT NULL, contents BLOB NOT NULL, PRIMARY KEY (upload, part))
+                """,
+                // Requests that published something, so that one which is repeated does not publish it again.
+                "CREATE TABLE store_requests (request TEXT PRIMARY KEY, version TEXT NOT NULL, at BIGINT NOT NULL)",
+                "CREATE INDEX store_requests_at ON store_requests (at)",
+            ]),
     ]
 }

@@ -10,6 +10,8 @@ final class PutSession: Sendable {
     let owner: String
     /// What the put is of, by which a sender that was broken off finds it again; nil when it cannot be.
     let token: String?
+    /// Names the request of the sender, so that one which is repeated after a restart publishes nothing a second time.
+    let request: String?
     let name: String
     let upload: Upload
     let basis: [String]
@@ -29,10 +31,18 @@ final class PutSession: Sendable {
 
     static func newID() -> String { Hex.encode(SecureRandom.bytes(16)) }
 
-    init(id: String, owner: String, token: String?, name: String, upload: Upload, basis: [String]) {
+    /// A name made of parts, none of which can pass for another.
+    static func digest(_ parts: [String]) -> String {
+        SHA256.digest(parts.flatMap { Array("\($0.utf8.count):\($0)".utf8) }).hex
+    }
+
+    init(
+        id: String, owner: String, token: String?, request: String? = nil, name: String, upload: Upload, basis: [String]
+    ) {
         self.id = id
         self.owner = owner
         self.token = token
+        self.request = request
         self.name = name
         self.upload = upload
         self.basis = basis
@@ -40,7 +50,7 @@ final class PutSession: Sendable {
 }
 
 /// The puts of one server. In memory, like the leases that they hold: a restart ends them all, and nothing of them was
-/// published.
+/// published. What they received is kept by checkpoints of the uploads, for the put that comes next.
 final class PutSessions: Sendable {
     /// Puts side by side.
     static let most = 64
@@ -119,7 +129,9 @@ final class PutSessions: Sendable {
     ///   - id: the put that the sender was told of, if it remembers.
     ///   - token: what the sender says that it puts, to find a put that it does not remember.
     /// - Throws: while the last request for the put is still being worked on.
-    func resume(id: String?, token: String?, name: String, owner: String, now: Date = Date()) throws -> PutSession? {
+    func resume(
+        id: String?, token: String?, request: String? = nil, name: String, owner: String, now: Date = Date()
+    ) throws -> PutSession? {
         try state.withLock { state in
             let mine = state.slots.values.filter { slot in
                 slot.session.owner == owner && slot.session.name == name && slot.session.result.withLock { $0 == nil }
@@ -137,7 +149,8 @@ final class PutSessions: Sendable {
                 }
             guard let old = found?.session else { return nil }
             let new = PutSession(
-                id: PutSession.newID(), owner: owner, token: token, name: name, upload: old.upload, basis: old.basis)
+                id: PutSession.newID(), owner: owner, token: token, request: request, name: name, upload: old.upload,
+                basis: old.basis)
             state.slots[old.id] = nil
             state.slots[new.id] = Slot(session: new, lastUsed: Date())
             return new

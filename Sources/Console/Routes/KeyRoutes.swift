@@ -84,7 +84,8 @@ enum KeyRoutes {
         let word = try request.require("layer")
         guard let layer = KeyLayerItem.Layer(rawValue: word) else {
             throw NativeError(
-                400, "InvalidParameter", "`layer` is one of \(KeyLayerItem.Layer.allCases.map(\.rawValue).joined(separator: ", ")), not \(word)")
+                400, "InvalidParameter",
+                "`layer` is one of \(KeyLayerItem.Layer.allCases.map(\.rawValue).joined(separator: ", ")), not \(word)")
         }
         return layer
     }

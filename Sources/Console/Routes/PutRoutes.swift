@@ -4,6 +4,7 @@ import ArtifactStore
 import Cryptography
 import HTTPTypes
 import KeyHierarchy
+import Logging
 import Synchronization
 
 /// `/-/v1/put…`: a new version of which only what the caller cannot know to be there already is sent.
@@ -29,7 +30,10 @@ enum PutRoutes {
         }
         let puts = request.services.puts
         let owner = request.principal.arn + " " + request.scope.region
-        if let session = try puts.resume(id: request.value("id"), token: token, name: name.text, owner: owner) {
+        let once = request.value("request").map { PutSession.digest([owner, $0]) }
+        if let session = try puts.resume(
+            id: request.value("id"), token: token, request: once, name: name.text, owner: owner)
+        {
             try await session.upload.restart()
             return try .json(answer(session, isResumed: true))
         }
@@ -37,7 +41,7 @@ enum PutRoutes {
         let upload = try await request.services.store.beginUpload(
             request.value("form") == "tree" ? .tree : .blob, scope: request.scope, keyID: request.value("key"),
             repository: name.repository, artifact: name.artifact, isSensitive: request.isSet("sensitive"),
-            basis: basis.map(\.id))
+            basis: basis.map(\.id), name: token.map { PutSession.digest([owner, name.text, $0]) })
         do {
             try await request.requireWriting(upload.key, name)
         } catch {
@@ -45,7 +49,7 @@ enum PutRoutes {
             throw error
         }
         let session = PutSession(
-            id: PutSession.newID(), owner: owner, token: token, name: name.text, upload: upload,
+            id: PutSession.newID(), owner: owner, token: token, request: once, name: name.text, upload: upload,
             basis: basis.map { "\($0.draft.repository)/\($0.draft.artifact)@\($0.number)" })
         try puts.add(session)
         return try .json(answer(session, isResumed: false), status: 201)
@@ -103,8 +107,9 @@ enum PutRoutes {
     }
 
     @Sendable static func giveUp(_ request: NativeRequest) async throws -> ServiceResponse {
-        let id = try await with(request) { $0.id }
-        request.services.puts.remove(id)
+        let session = try await with(request) { $0 }
+        request.services.puts.remove(session.id)
+        try await session.upload.forget()
         return try .json(Done("the put was given up"))
     }
 
@@ -173,11 +178,22 @@ enum PutRoutes {
                 scope: request.scope, repository: name.repository, artifact: name.artifact,
                 createdBy: request.principal.arn,
                 tags: request.request.queryItems.filter { $0.name == "tag" }.map(\.value))
-            let version = try await request.services.store.publish(try await session.upload.finish(), draft)
+            let (store, staged) = (request.services.store, try await session.upload.finish())
+            let version =
+                if let once = session.request {
+                    try await store.publish(staged, draft, once: once)
+                } else {
+                    try await store.publish(staged, draft)
+                }
             let item = try await request.item(version)
             session.result.withLock { $0 = item }
             // Published: its content is held by the version now.
             session.upload.abandon()
+            do {
+                try await session.upload.forget()
+            } catch {
+                request.services.logger.warning("an upload's checkpoint stays", metadata: ["error": "\(error)"])
+            }
             return item
         }
         return try .json(item, status: 201)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Console
+import Cryptography
 import Foundation
 import NIOCore
 
@@ -8,9 +9,9 @@ struct ArtifactPut: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "put", abstract: "Store a directory or a file as a new version.",
         discussion: """
-            Sends what the newest versions of the artifact do not have: of a file that changed, the parts that did. A put \
-            that is broken off publishes nothing; the next one of the same directory goes on where it stopped, as long \
-            as the server keeps running and within an hour.
+            Sends what the newest versions of the artifact do not have: of a file that changed, the parts that did. When \
+            the connection breaks or the server is restarted, goes on as soon as it answers again. A put that is broken \
+            off publishes nothing; the next one of the same directory goes on about where it stopped.
             """)
 
     @Argument(help: "PIPELINE/ARTIFACT, or any REPOSITORY/ARTIFACT.")
@@ -36,6 +37,9 @@ struct ArtifactPut: AsyncParsableCommand {
             what the two have in common.
             """)
     var sensitive = false
+
+    @Option(help: "Seconds to wait for a server that went away in the middle.")
+    var patience = 60
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
@@ -67,9 +71,13 @@ struct ArtifactPut: AsyncParsableCommand {
         let items =
             kind == S_IFDIR ? try await PutScan.tree(source, progress) : try await PutScan.file(source, progress)
         query += [("form", kind == S_IFDIR ? "tree" : "blob"), ("token", PutSender.token(source))]
+        // Should the last answer be lost, the same request publishes nothing a second time.
+        query.append(("request", Hex.encode(SecureRandom.bytes(16))))
         query += basis.map { ("basis", Optional($0)) }
         return try await connection.withClient { [query] client in
-            try await PutSender(client: client, query: query, tags: tags, items: items, progress: progress).run()
+            try await PutSender(
+                client: client, query: query, tags: tags, items: items, progress: progress, patience: .seconds(patience)
+            ).run()
         }
     }
 

@@ -12,15 +12,18 @@ struct PutSender {
     let tags: [String]
     let items: [PutItem]
     let progress: ProgressLine
+    /// How long to go on trying while nothing arrives.
+    let patience: Duration
 
-    /// Broken connections in a row, without anything arriving between them.
-    private static let patience = 6
+    /// The longest pause between two tries.
+    private static let pauseMaximum = Duration.seconds(2)
     private static let batchEntries = 1024
     private static let batchBytes = 1 << 20
 
     /// Where a put stands, across connections.
     private struct Standing {
         var id: String?
+        var isBegun = false
         /// Counts what arrived, to tell bad luck from a server that never answers.
         var successes = 0
     }
@@ -28,16 +31,23 @@ struct PutSender {
     func run() async throws -> VersionItem {
         var standing = Standing()
         var failures = 0
+        var since = ContinuousClock.now
         while true {
             let before = standing.successes
             do {
                 return try await attempt(&standing)
-            } catch let failure as CommandFailure where failure.isWorthRepeating && standing.id != nil {
+            } catch let failure as CommandFailure where failure.isWorthRepeating && standing.isBegun {
                 // Naming everything again takes two successes and proves nothing.
-                failures = standing.successes > before + 2 ? 1 : failures + 1
-                guard failures <= Self.patience else { throw failure }
+                if failures == 0 || standing.successes > before + 2 { (failures, since) = (0, ContinuousClock.now) }
+                failures += 1
+                guard ContinuousClock.now - since < patience else { throw gaveUp(failure) }
+                if failure.code == "StoreLeaseExpired", let id = standing.id {
+                    // What it has received counts no more: another put is begun.
+                    _ = try? await client.send(.DELETE, "/-/v1/put", [("id", id)])
+                    standing.id = nil
+                }
                 if progress.isShown { Talk.progress("\(failure.description); trying again") }
-                try await Task.sleep(for: .milliseconds(min(5000, 100 << failures)))
+                try await Task.sleep(for: min(Self.pauseMaximum, .milliseconds(100 << min(failures, 8))))
             } catch let failure as CommandFailure where failure.exit != .unreachable {
                 // Nobody will go on with it. The reason for the failure is what counts, not whether this arrives.
                 if let id = standing.id { _ = try? await client.send(.DELETE, "/-/v1/put", [("id", id)]) }
@@ -46,10 +56,20 @@ struct PutSender {
         }
     }
 
+    private func gaveUp(_ failure: CommandFailure) -> CommandFailure {
+        CommandFailure(
+            failure.exit,
+            """
+            \(failure.description); tried again for \(patience.components.seconds) seconds. Nothing was published. Put the \
+            same again when the server answers: it goes on about where it stopped
+            """, code: failure.code)
+    }
+
     private func attempt(_ standing: inout Standing) async throws -> VersionItem {
         let begun: PutAnswer = try await client.decode(
             try await client.send(.POST, "/-/v1/put", query + [("id", standing.id)]))
         standing.id = begun.id
+        standing.isBegun = true
         guard let seed = Hex.decode(begun.seed) else {
             throw CommandFailure(.refused, "the server answered with a seed that is none")
         }
@@ -117,6 +137,13 @@ extension CommandFailure {
     /// Whether the same request may well succeed in a moment.
     fileprivate var isWorthRepeating: Bool {
         guard let code else { return exit == .unreachable }
-        return code == "PutBusy" || code == "TooManyPuts"
+        let passing = [
+            "PutBusy", "TooManyPuts",
+            // A server that was restarted in between.
+            "StoreLeaseExpired", "NoSuchPut",
+            // One that is about to be ready, and what proxies say while there is none.
+            "Sealed", "ServiceUnavailable", "503", "502", "504",
+        ]
+        return passing.contains(code)
     }
 }
