@@ -55,6 +55,7 @@ final class ContentBuilder {
         arena = other.arena
         runStart = other.runStart
         runIsSkeleton = other.runIsSkeleton
+        runIsCut = other.runIsCut
         jobs = other.jobs
         segments = other.segments
         levels = other.levels
