@@ -1,5 +1,4 @@
 import Catalog
-import Cryptography
 import Foundation
 import Synchronization
 import SystemPackage
@@ -54,7 +53,7 @@ final class StoreModel: @unchecked Sendable {
         var deletionBegan: Date?
         var isPinned = false
         /// Of the ZIP view, once it was read.
-        var zipDigest: SHA256Digest?
+        var zip: [UInt8]?
     }
 
     /// What may or may not have happened.
