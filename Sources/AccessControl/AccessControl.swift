@@ -213,9 +213,10 @@ public final class AccessControl: Sendable {
     /// Temporary credentials with a grant may do what one of its statements allows.
     /// - Throws: ``AccessDenied``.
     public func authorize(_ principal: Principal, action: String, resource: String) throws(AccessDenied) {
-        let parts = resource.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
-        let owner = parts.count == 6 ? String(parts[4]) : ""
-        let isOwn = owner.isEmpty || owner == principal.account
+        let parts = resource.utf8.split(
+            separator: UInt8(ascii: ":"), maxSplits: 5, omittingEmptySubsequences: false)
+        let isOwn =
+            parts.count < 6 || parts[4].isEmpty || parts[4].elementsEqual(principal.account.utf8)
         let isGranted =
             principal.grant?.statements.contains { $0.allows(action: action, resource: resource) } ?? true
         guard isOwn, isGranted else {

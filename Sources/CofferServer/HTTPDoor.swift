@@ -40,6 +40,16 @@ struct HTTPDoor: Sendable {
         if mustClose { throw ConnectionEnded() }
     }
 
+    /// Counts and logs an answer that was sent without a task of its own; `nil` for one that could not be read.
+    func ended(_ request: ServiceRequest, _ response: ServiceResponse?, _ started: ContinuousClock.Instant) {
+        metrics.ended(
+            status: response?.status ?? 500, duration: ContinuousClock.now - started,
+            bytesOut: response?.body.length ?? 0)
+        logger.debug(
+            "\(request.method) \(request.path) \(response?.status ?? 500)",
+            metadata: ["request": "\(request.requestID)"])
+    }
+
     private func expectsContinue(_ headers: HTTPFields) -> Bool {
         headers[.expect]?.lowercased() == "100-continue"
     }
@@ -47,8 +57,6 @@ struct HTTPDoor: Sendable {
     private func serviceRequest(_ request: HummingbirdCore.Request, _ exchange: Exchange, _ channel: any Channel)
         -> ServiceRequest
     {
-        let target = originForm(request.head.path ?? "/")
-        let mark = target.firstIndex(of: "?")
         let length = request.headers[.contentLength].flatMap { Int64($0) }
         let isChunked = request.headers[.transferEncoding] != nil
         let body: AWSProtocol.RequestBody
@@ -59,13 +67,20 @@ struct HTTPDoor: Sendable {
                 stream: SocketBody(body: request.body, exchange: exchange, metrics: metrics),
                 contentLength: isChunked ? nil : length)
         }
+        return serviceRequest(request.head, body, from: channel.remoteAddress?.ipAddress ?? "")
+    }
+
+    /// A request in the words of the fronts.
+    func serviceRequest(_ head: HTTPRequest, _ body: AWSProtocol.RequestBody, from address: String) -> ServiceRequest {
+        let target = originForm(head.path ?? "/")
+        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
         return ServiceRequest(
-            method: request.method.rawValue,
+            method: head.method.rawValue,
             path: mark.map { String(target[..<$0]) } ?? target,
             query: mark.map { String(target[target.index(after: $0)...]) } ?? "",
-            headers: request.headers,
-            authority: request.head.authority ?? "",
-            remoteAddress: channel.remoteAddress?.ipAddress ?? "",
+            headers: head.headerFields,
+            authority: head.authority ?? "",
+            remoteAddress: address,
             isSecure: false,
             body: body,
             requestID: RequestID.make(),
@@ -84,18 +99,16 @@ struct HTTPDoor: Sendable {
         return String(rest[slash...])
     }
 
-    private func responseHead(_ response: ServiceResponse, isHead: Bool, mustClose: Bool) -> HTTPResponse {
+    /// The head of a response, with what every answer says.
+    func responseHead(_ response: ServiceResponse, isHead: Bool, mustClose: Bool) -> HTTPResponse {
         var fields = response.headers
+        fields.reserveCapacity(fields.count + 4)
         let isBodiless = response.status == 204 || response.status == 304
-        if !isBodiless && fields[.contentLength] == nil {
-            switch response.body {
-            case .empty: fields[.contentLength] = "0"
-            case .bytes(let bytes): fields[.contentLength] = String(bytes.count)
-            case .stream(let length, _): fields[.contentLength] = length.map { String($0) }
-            }
+        if !isBodiless, !fields.contains(.contentLength), let length = response.body.length {
+            fields.append(HTTPField(name: .contentLength, value: String(length)))
         }
-        if fields[.date] == nil { fields[.date] = HTTPDate.now() }
-        if fields[.server] == nil { fields[.server] = "coffer" }
+        if !fields.contains(.date) { fields.append(HTTPField(name: .date, value: HTTPDate.now())) }
+        if !fields.contains(.server) { fields.append(HTTPField(name: .server, value: "coffer")) }
         if mustClose { fields[.connection] = "close" }
         return HTTPResponse(status: .init(code: response.status), headerFields: fields)
     }

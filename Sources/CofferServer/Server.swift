@@ -35,6 +35,8 @@ public struct Server: Sendable {
         signal(SIGPIPE, SIG_IGN)
         // A file that reaches a limit on its size is a full disk for those who write it, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
+        // More event loops than processors only make connections wait for each other.
+        NIOSingletons.groupLoopCountSuggestion = Processors.usable() ?? System.coreCount
         ProcessMemory.forbidDumps()
         let directory = try DataDirectory(configuration.dataDirectory, create: true)
         let metrics = ServerMetrics()
@@ -43,9 +45,7 @@ public struct Server: Sendable {
             respond: { await door.respond(to: $0) }, metrics: metrics, region: configuration.region, logger: logger)
         let bound = Bound()
         let server = HummingbirdCore.Server(
-            childChannelSetup: HTTP1Channel(
-                responder: { try await http.answer($0, $1, $2) },
-                configuration: .init(idleTimeout: .seconds(120))),
+            childChannelSetup: DoorChannel(http, idleTimeout: .seconds(120)),
             configuration: .init(
                 address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 1024),
             onServerRunning: { bound.resolve($0.localAddress?.port) },

@@ -14,31 +14,56 @@ public enum AES256GCM {
     public static func seal(
         key: SecretBytes, nonce: [UInt8], additionalData: [UInt8], _ plaintext: UnsafeRawBufferPointer
     ) throws(CryptographyError) -> [UInt8] {
-        let context = try GCMPool.take()
-        defer { GCMPool.giveBack(context) }
         var output = [UInt8](repeating: 0, count: plaintext.count + tagBytes)
-        var failure: CryptographyError?
-        output.withUnsafeMutableBytes { out in
-            let body = UnsafeMutableRawBufferPointer(rebasing: out[..<plaintext.count])
-            let tag = UnsafeMutableRawBufferPointer(rebasing: out[plaintext.count...])
+        let outcome = output.withUnsafeMutableBytes { out in
             key.withUnsafeBytes { key in
                 nonce.withUnsafeBytes { nonce in
                     additionalData.withUnsafeBytes { data in
-                        do throws(CryptographyError) {
-                            try context.seal(
-                                key: key, nonce: nonce, additionalData: data, plaintext, into: body, tag: tag)
-                        } catch { failure = error }
+                        Result { () throws(CryptographyError) in
+                            try seal(key: key, nonce: nonce, additionalData: data, plaintext, into: out)
+                        }
                     }
                 }
             }
         }
-        if let failure { throw failure }
+        try outcome.get()
         return output
+    }
+
+    /// Writes ciphertext and then its tag into `output`, which is longer than the plaintext by the tag.
+    public static func seal(
+        key: UnsafeRawBufferPointer, nonce: UnsafeRawBufferPointer, additionalData: UnsafeRawBufferPointer,
+        _ plaintext: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
+    ) throws(CryptographyError) {
+        precondition(output.count == plaintext.count + tagBytes, "the output is the ciphertext and its tag")
+        let context = try GCMPool.take()
+        defer { GCMPool.giveBack(context) }
+        try context.value.seal(
+            key: key, nonce: nonce, additionalData: additionalData, plaintext,
+            into: UnsafeMutableRawBufferPointer(rebasing: output[..<plaintext.count]),
+            tag: UnsafeMutableRawBufferPointer(rebasing: output[plaintext.count...]))
     }
 
     /// The plaintext of ciphertext followed by its tag.
     public static func open(
         key: SecretBytes, nonce: [UInt8], additionalData: [UInt8], _ sealed: UnsafeRawBufferPointer
+    ) throws(CryptographyError) -> SecretBytes {
+        let outcome = key.withUnsafeBytes { key in
+            nonce.withUnsafeBytes { nonce in
+                additionalData.withUnsafeBytes { data in
+                    Result { () throws(CryptographyError) in
+                        try open(key: key, nonce: nonce, additionalData: data, sealed)
+                    }
+                }
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// The plaintext of ciphertext followed by its tag.
+    public static func open(
+        key: UnsafeRawBufferPointer, nonce: UnsafeRawBufferPointer, additionalData: UnsafeRawBufferPointer,
+        _ sealed: UnsafeRawBufferPointer
     ) throws(CryptographyError) -> SecretBytes {
         guard sealed.count >= tagBytes else {
             throw .invalidLength(what: "ciphertext", expected: "at least \(tagBytes)", actual: sealed.count)
@@ -50,16 +75,10 @@ public enum AES256GCM {
         let tag = UnsafeRawBufferPointer(rebasing: sealed[count...])
         var failure: CryptographyError?
         let plaintext = SecretBytes(count: count) { output in
-            key.withUnsafeBytes { key in
-                nonce.withUnsafeBytes { nonce in
-                    additionalData.withUnsafeBytes { data in
-                        do throws(CryptographyError) {
-                            try context.open(
-                                key: key, nonce: nonce, additionalData: data, body, tag: tag, into: output)
-                        } catch { failure = error }
-                    }
-                }
-            }
+            do throws(CryptographyError) {
+                try context.value.open(
+                    key: key, nonce: nonce, additionalData: additionalData, body, tag: tag, into: output)
+            } catch { failure = error }
         }
         if let failure { throw failure }
         return plaintext
@@ -70,18 +89,16 @@ public enum AES256GCM {
 private enum GCMPool {
     /// Proof: the list, behind its lock, is the only owner of a context that is in it; `take` hands it to one caller, which
     /// gives it back when its call is over.
-    private struct Idle: @unchecked Sendable { var contexts: [GCMContext] = [] }
-    private static let idle = Mutex(Idle())
+    struct Lent: @unchecked Sendable { let value: GCMContext }
+    private static let idle = Mutex<[Lent]>([])
 
-    static func take() throws(CryptographyError) -> GCMContext {
-        if let context = idle.withLock({ $0.contexts.popLast() }) { return context }
-        return try GCMContext()
+    static func take() throws(CryptographyError) -> Lent {
+        if let context = idle.withLock({ $0.popLast() }) { return context }
+        return Lent(value: try GCMContext())
     }
 
-    static func giveBack(_ context: GCMContext) {
-        // The boxed copy carries the only reference that is used from here on.
-        let returned = Idle(contexts: [context])
-        idle.withLock { if $0.contexts.count < 16 { $0.contexts += returned.contexts } }
+    static func giveBack(_ context: Lent) {
+        idle.withLock { if $0.count < 16 { $0.append(context) } }
     }
 }
 

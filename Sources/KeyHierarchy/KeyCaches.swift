@@ -23,6 +23,8 @@ struct KeyCaches {
 
     private(set) var epoch: UInt64 = 0
     private(set) var keys: [Name: KMSKey] = [:]
+    /// Where the keys above are, by ID: a multi-Region key is in several places.
+    private(set) var scopes: [String: [AccountRegion]] = [:]
     private(set) var aliases: [Name: KMSAlias] = [:]
     private(set) var grants: [Name: [KMSGrant]] = [:]
     private(set) var backing: [BackingName: SecretBytes] = [:]
@@ -38,8 +40,13 @@ struct KeyCaches {
 
     mutating func fill(_ key: KMSKey, since: UInt64) {
         guard since == epoch else { return }
-        if keys.count >= Self.countMax { keys.removeAll(keepingCapacity: true) }
-        keys[Name(scope: key.scope, id: key.keyID)] = key
+        if keys.count >= Self.countMax {
+            keys.removeAll(keepingCapacity: true)
+            scopes.removeAll(keepingCapacity: true)
+        }
+        if keys.updateValue(key, forKey: Name(scope: key.scope, id: key.keyID)) == nil {
+            scopes[key.keyID, default: []].append(key.scope)
+        }
     }
 
     mutating func fill(_ alias: KMSAlias, since: UInt64) {
@@ -81,6 +88,7 @@ struct KeyCaches {
     mutating func drop(keyID: String) {
         epoch += 1
         keys = keys.filter { $0.key.id != keyID }
+        scopes[keyID] = nil
         grants = grants.filter { $0.key.id != keyID }
         backing = backing.filter { $0.key.keyID != keyID }
         privateKeys = privateKeys.filter { $0.key.keyID != keyID }

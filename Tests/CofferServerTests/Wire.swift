@@ -20,7 +20,7 @@ func withDoor(
     let door = HTTPDoor(respond: respond, metrics: ServerMetrics(), region: "us-east-1", logger: logger)
     let bound = Bound()
     let server = HummingbirdCore.Server(
-        childChannelSetup: HTTP1Channel(responder: { try await door.answer($0, $1, $2) }),
+        childChannelSetup: DoorChannel(door),
         configuration: .init(address: .hostname("127.0.0.1", port: 0)),
         onServerRunning: { bound.resolve($0.localAddress?.port) },
         eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
@@ -92,6 +92,9 @@ final class Wire: Sendable {
             }
         }
     }
+
+    /// Says that no more will be sent.
+    func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
     /// Reads until the text contains `end`, the connection closes, or nothing comes for a minute.
     func read(until end: String? = nil) async -> String {

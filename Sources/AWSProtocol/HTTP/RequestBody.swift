@@ -14,13 +14,18 @@ public struct RequestBody: AsyncSequence, Sendable {
     public let contentLength: Int64?
     /// What a chunked upload said after its last chunk; `nil` for other bodies. Complete once the sequence has ended.
     public let trailers: BodyTrailers?
-    private let makeBase: @Sendable () -> any AsyncIteratorProtocol<[UInt8], any Error>
+    private let source: Source
+
+    private enum Source: Sendable {
+        case memory([UInt8])
+        case stream(@Sendable () -> any AsyncIteratorProtocol<[UInt8], any Error>)
+    }
 
     /// A body that is already in memory.
     public init(bytes: [UInt8]) {
         contentLength = Int64(bytes.count)
         trailers = nil
-        makeBase = { SinglePiece(piece: bytes.isEmpty ? nil : bytes) }
+        source = .memory(bytes)
     }
 
     /// A body that arrives piece by piece.
@@ -32,17 +37,23 @@ public struct RequestBody: AsyncSequence, Sendable {
     ) where Stream.Element == [UInt8] {
         self.contentLength = contentLength
         self.trailers = trailers
-        makeBase = { Erased(base: stream.makeAsyncIterator()) }
+        source = .stream { Erased(base: stream.makeAsyncIterator()) }
     }
 
     /// Starts reading.
-    public func makeAsyncIterator() -> Iterator { Iterator(base: makeBase()) }
+    public func makeAsyncIterator() -> Iterator {
+        switch source {
+        case .memory(let bytes): Iterator(base: SinglePiece(piece: bytes.isEmpty ? nil : bytes))
+        case .stream(let make): Iterator(base: make())
+        }
+    }
 
     /// Reads the whole body into memory.
     /// - Parameter limit: the most bytes to accept.
     /// - Throws: ``AWSError`` `RequestEntityTooLarge` beyond the limit; whatever reading throws.
     public func collect(upTo limit: Int) async throws -> [UInt8] {
         if let contentLength, contentLength > Int64(limit) { throw AWSError.tooLarge(limit: limit) }
+        if case .memory(let bytes) = source { return bytes }
         var all: [UInt8] = []
         for try await piece in self {
             guard all.count + piece.count <= limit else { throw AWSError.tooLarge(limit: limit) }

@@ -55,8 +55,8 @@ public struct ServiceRequest: Sendable {
 
     /// The value of the header called `name`, several joined with commas; `nil` when absent.
     public func header(_ name: String) -> String? {
-        guard let name = HTTPField.Name(name) else { return nil }
-        return headers[name]
+        let isLower = name.utf8.allSatisfy { !(0x41...0x5A).contains($0) && $0 < 0x80 }
+        return headers.text(isLower ? name : name.lowercased())
     }
 
     /// The query as decoded pairs, in the order sent. A name without `=` has an empty value; `+` stays a plus sign.
@@ -80,4 +80,16 @@ public struct ServiceRequest: Sendable {
 public protocol ServiceFront: Sendable {
     /// Answers one authenticated request.
     func respond(to request: ServiceRequest) async -> ServiceResponse
+}
+
+extension HTTPFields {
+    /// The value of a field by its lower-case name, several joined with commas; `nil` when absent. A field that is there
+    /// once, as most are, is not copied.
+    func text(_ name: String) -> String? {
+        var found: String?
+        for field in self where field.name.canonicalName == name {
+            found = found.map { $0 + ", " + field.value } ?? field.value
+        }
+        return found
+    }
 }

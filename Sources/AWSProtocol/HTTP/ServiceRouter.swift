@@ -88,7 +88,7 @@ public enum ServiceRouter {
 
     private static func certainService(of request: ServiceRequest) -> ServiceName? {
         if request.path == "/-" || request.path.hasPrefix("/-/") { return .coffer }
-        if let target = request.header("x-amz-target"), let dot = target.lastIndex(of: "."),
+        if let target = request.headers.text("x-amz-target"), let dot = target.utf8.lastIndex(of: UInt8(ascii: ".")),
             let service = targets[String(target[..<dot])]
         {
             return ServiceName(rawValue: service)

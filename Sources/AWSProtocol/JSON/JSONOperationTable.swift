@@ -64,11 +64,12 @@ public struct JSONOperationTable: Sendable {
         do {
             let operation = try Self.operation(of: request)
             let bytes = try await answer(operation, request)
-            var response = ServiceResponse(
-                status: 200, headers: [.contentType: request.headers[.contentType] ?? "application/x-amz-json-1.1"],
-                body: .bytes(bytes))
-            response.setHeader("x-amzn-RequestId", request.requestID)
-            return response
+            var headers = HTTPFields()
+            headers.append(
+                HTTPField(
+                    name: .contentType, value: request.headers.text("content-type") ?? "application/x-amz-json-1.1"))
+            headers.append(HTTPField(name: .amazonRequestID, value: request.requestID))
+            return ServiceResponse(status: 200, headers: headers, body: .bytes(bytes))
         } catch {
             return .failure(self.error(for: error, request), to: request, in: .json)
         }
@@ -77,10 +78,11 @@ public struct JSONOperationTable: Sendable {
     /// The operation a JSON request names.
     /// - Throws: ``AWSError`` `UnknownOperationException` when it names none.
     static func operation(of request: ServiceRequest) throws(AWSError) -> String {
-        guard let target = request.header("x-amz-target"), let dot = target.lastIndex(of: "."),
-            target.index(after: dot) < target.endIndex
+        guard let target = request.headers.text("x-amz-target"),
+            let dot = target.utf8.lastIndex(of: UInt8(ascii: ".")),
+            target.utf8.index(after: dot) < target.endIndex
         else { throw AWSError("UnknownOperationException", "The X-Amz-Target header names no operation.") }
-        return String(target[target.index(after: dot)...])
+        return String(target[target.utf8.index(after: dot)...])
     }
 
     private func answer(_ operation: String, _ request: ServiceRequest) async throws -> [UInt8] {
@@ -145,4 +147,12 @@ public struct JSONOperationTable: Sendable {
         report(error, request)
         return .internalFailure(in: .json)
     }
+}
+
+extension HTTPField.Name {
+    /// Under which the JSON services name their answers.
+    static let amazonRequestID: HTTPField.Name = {
+        guard let name = HTTPField.Name("x-amzn-RequestId") else { preconditionFailure("the name is a token") }
+        return name
+    }()
 }

@@ -10,7 +10,7 @@ public enum JSONValue: Sendable, Hashable {
 
     /// The member called `name`; `nil` when absent, null, or when this is not an object.
     public subscript(name: String) -> JSONValue? {
-        guard case .object(let members) = self, let value = members[name], value != .null else { return nil }
+        guard case .object(let members) = self, let value = members[name], !value.isNull else { return nil }
         return value
     }
 

@@ -5,21 +5,22 @@ import Foundation
 /// where the type lets it be.
 struct JSONValueDecoder: Decoder {
     let value: JSONValue
-    let codingPath: [any CodingKey]
+    fileprivate let place: DecodingPlace?
+    var codingPath: [any CodingKey] { DecodingPlace.path(place) }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     static func decode<T: Decodable>(_ type: T.Type, from value: JSONValue) throws -> T {
-        try JSONValueDecoder(value: value, codingPath: []).decode(type)
+        try JSONValueDecoder(value: value, place: nil).decode(type)
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         guard case .object(let members) = value else { throw mismatch([String: JSONValue].self) }
-        return KeyedDecodingContainer(Members(members: members, codingPath: codingPath))
+        return KeyedDecodingContainer(Members(members: members, place: place))
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         guard case .array(let elements) = value else { throw mismatch([JSONValue].self) }
-        return Elements(elements: elements, codingPath: codingPath)
+        return Elements(elements: elements, place: place)
     }
 
     func singleValueContainer() -> any SingleValueDecodingContainer { Single(decoder: self) }
@@ -91,6 +92,27 @@ struct JSONValueDecoder: Decoder {
     }
 }
 
+/// Where a value stands. The path is spelled out only for errors, since most documents have none.
+private final class DecodingPlace {
+    let key: any CodingKey
+    let outer: DecodingPlace?
+
+    init(_ key: any CodingKey, in outer: DecodingPlace?) {
+        self.key = key
+        self.outer = outer
+    }
+
+    static func path(_ place: DecodingPlace?) -> [any CodingKey] {
+        var path: [any CodingKey] = []
+        var next = place
+        while let place = next {
+            path.append(place.key)
+            next = place.outer
+        }
+        return path.reversed()
+    }
+}
+
 /// A place in a list.
 private struct Place: CodingKey {
     let intValue: Int?
@@ -102,7 +124,8 @@ private struct Place: CodingKey {
 
 private struct Members<Key: CodingKey>: KeyedDecodingContainerProtocol {
     let members: [String: JSONValue]
-    let codingPath: [any CodingKey]
+    let place: DecodingPlace?
+    var codingPath: [any CodingKey] { DecodingPlace.path(place) }
     var allKeys: [Key] { members.keys.compactMap { Key(stringValue: $0) } }
 
     func contains(_ key: Key) -> Bool { members[key.stringValue] != nil }
@@ -111,12 +134,50 @@ private struct Members<Key: CodingKey>: KeyedDecodingContainerProtocol {
         guard let value = members[key.stringValue] else {
             throw DecodingError.keyNotFound(key, .init(codingPath: codingPath + [key], debugDescription: "absent"))
         }
-        return JSONValueDecoder(value: value, codingPath: codingPath + [key])
+        return decoder(value, key)
     }
 
-    func decodeNil(forKey key: Key) throws -> Bool { members[key.stringValue] == .null }
+    private func decoder(_ value: JSONValue, _ key: Key) -> JSONValueDecoder {
+        JSONValueDecoder(value: value, place: DecodingPlace(key, in: place))
+    }
+
+    // What most members are is looked up once, and needs no decoder of its own.
+
+    /// The member, unless it is absent or null.
+    private func present(_ key: Key) -> JSONValue? {
+        guard let value = members[key.stringValue], !value.isNull else { return nil }
+        return value
+    }
+
+    func decodeIfPresent(_ type: String.Type, forKey key: Key) throws -> String? {
+        guard let value = present(key) else { return nil }
+        if case .string(let text) = value { return text }
+        return try decoder(value, key).text()
+    }
+
+    func decodeIfPresent(_ type: Int.Type, forKey key: Key) throws -> Int? {
+        guard let value = present(key) else { return nil }
+        return try decoder(value, key).integer()
+    }
+
+    func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? {
+        guard let value = present(key) else { return nil }
+        if case .bool(let flag) = value { return flag }
+        return try decoder(value, key).flag()
+    }
+
+    func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? {
+        guard let value = present(key) else { return nil }
+        return try decoder(value, key).decode(type)
+    }
+
+    func decode(_ type: String.Type, forKey key: Key) throws -> String {
+        if case .string(let text)? = members[key.stringValue] { return text }
+        return try inner(key).text()
+    }
+
+    func decodeNil(forKey key: Key) throws -> Bool { members[key.stringValue]?.isNull ?? false }
     func decode(_ type: Bool.Type, forKey key: Key) throws -> Bool { try inner(key).flag() }
-    func decode(_ type: String.Type, forKey key: Key) throws -> String { try inner(key).text() }
     func decode(_ type: Double.Type, forKey key: Key) throws -> Double { try inner(key).floating() }
     func decode(_ type: Float.Type, forKey key: Key) throws -> Float { Float(try inner(key).floating()) }
     func decode(_ type: Int.Type, forKey key: Key) throws -> Int { try inner(key).integer() }
@@ -137,20 +198,21 @@ private struct Members<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
         try inner(key).unkeyedContainer()
     }
-    func superDecoder() throws -> any Decoder { JSONValueDecoder(value: .object(members), codingPath: codingPath) }
+    func superDecoder() throws -> any Decoder { JSONValueDecoder(value: .object(members), place: place) }
     func superDecoder(forKey key: Key) throws -> any Decoder { try inner(key) }
 }
 
 private struct Elements: UnkeyedDecodingContainer {
     let elements: [JSONValue]
-    let codingPath: [any CodingKey]
+    let place: DecodingPlace?
+    var codingPath: [any CodingKey] { DecodingPlace.path(place) }
     var currentIndex = 0
     var count: Int? { elements.count }
     var isAtEnd: Bool { currentIndex >= elements.count }
 
-    init(elements: [JSONValue], codingPath: [any CodingKey]) {
+    init(elements: [JSONValue], place: DecodingPlace?) {
         self.elements = elements
-        self.codingPath = codingPath
+        self.place = place
     }
 
     private mutating func inner() throws -> JSONValueDecoder {
@@ -159,11 +221,12 @@ private struct Elements: UnkeyedDecodingContainer {
                 JSONValue.self, .init(codingPath: codingPath, debugDescription: "the list ends before"))
         }
         defer { currentIndex += 1 }
-        return JSONValueDecoder(value: elements[currentIndex], codingPath: codingPath + [Place(currentIndex)])
+        return JSONValueDecoder(
+            value: elements[currentIndex], place: DecodingPlace(Place(currentIndex), in: place))
     }
 
     mutating func decodeNil() throws -> Bool {
-        guard !isAtEnd, elements[currentIndex] == .null else { return false }
+        guard !isAtEnd, elements[currentIndex].isNull else { return false }
         currentIndex += 1
         return true
     }
@@ -179,7 +242,7 @@ private struct Single: SingleValueDecodingContainer {
     let decoder: JSONValueDecoder
     var codingPath: [any CodingKey] { decoder.codingPath }
 
-    func decodeNil() -> Bool { decoder.value == .null }
+    func decodeNil() -> Bool { decoder.value.isNull }
     func decode(_ type: Bool.Type) throws -> Bool { try decoder.flag() }
     func decode(_ type: String.Type) throws -> String { try decoder.text() }
     func decode(_ type: Double.Type) throws -> Double { try decoder.floating() }

@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 
 /// Writes a tree as JSON text: members in the order of their names, nothing escaped that need not be.
@@ -45,6 +46,18 @@ enum JSONWriter {
 
     private static func write(_ text: String, into out: inout [UInt8]) {
         out.append(UInt8(ascii: "\""))
+        var text = text
+        let isPlain = text.withUTF8 { bytes in
+            for byte in bytes where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                return false
+            }
+            out.append(contentsOf: bytes)
+            return true
+        }
+        if isPlain {
+            out.append(UInt8(ascii: "\""))
+            return
+        }
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -68,7 +81,9 @@ enum JSONWriter {
 
 /// Turns values into a tree: times as epoch seconds with milliseconds, blobs in base 64, absent members left out.
 final class JSONValueEncoder: Encoder {
-    let codingPath: [any CodingKey]
+    private let outer: JSONValueEncoder?
+    private let key: (any CodingKey)?
+    var codingPath: [any CodingKey] { (outer?.codingPath ?? []) + (key.map { [$0] } ?? []) }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
     fileprivate var content = Content.none
 
@@ -76,15 +91,30 @@ final class JSONValueEncoder: Encoder {
     fileprivate enum Content {
         case none
         case scalar(JSONValue)
-        case members([String: JSONValueEncoder])
-        case elements([JSONValueEncoder])
+        case members([(name: String, node: Node)])
+        case elements([Node])
     }
 
-    fileprivate init(codingPath: [any CodingKey]) { self.codingPath = codingPath }
+    fileprivate enum Node {
+        case value(JSONValue)
+        case open(JSONValueEncoder)
+
+        var tree: JSONValue {
+            switch self {
+            case .value(let value): value
+            case .open(let encoder): encoder.tree
+            }
+        }
+    }
+
+    fileprivate init(_ key: (any CodingKey)?, in outer: JSONValueEncoder?) {
+        self.key = key
+        self.outer = outer
+    }
 
     /// The tree of a value.
     static func encode(_ value: some Encodable) throws -> JSONValue {
-        let encoder = JSONValueEncoder(codingPath: [])
+        let encoder = JSONValueEncoder(nil, in: nil)
         try encoder.put(value)
         return encoder.tree
     }
@@ -93,51 +123,67 @@ final class JSONValueEncoder: Encoder {
         switch content {
         case .none: .object([:])
         case .scalar(let value): value
-        case .members(let members): .object(members.mapValues(\.tree))
+        case .members(let members):
+            // A member that is encoded twice has its last value.
+            .object(Dictionary(members.lazy.map { ($0.name, $0.node.tree) }, uniquingKeysWith: { $1 }))
         case .elements(let elements): .array(elements.map(\.tree))
         }
     }
 
-    /// Any value; those that JSON has no form for first.
-    fileprivate func put(_ value: some Encodable) throws {
+    /// The tree of a value whose type JSON has no form for or that has a form of its own; `nil` for all others.
+    fileprivate static func leaf(_ value: some Encodable) -> JSONValue? {
         switch value {
-        case let text as String: content = .scalar(.string(text))
-        case let data as Data: content = .scalar(.string(data.base64EncodedString()))
-        case let date as Date:
-            // From whole milliseconds, so that no binary fraction's tail is written.
-            content = .scalar(.number((date.timeIntervalSince1970 * 1000).rounded() / 1000))
-        case let tree as JSONValue: content = .scalar(tree)
-        default: try value.encode(to: self)
+        case let text as String: .string(text)
+        case let data as Data: .string(data.withUnsafeBytes { Base64.encode($0) })
+        // From whole milliseconds, so that no binary fraction's tail is written.
+        case let date as Date: .number((date.timeIntervalSince1970 * 1000).rounded() / 1000)
+        case let tree as JSONValue: tree
+        default: nil
         }
     }
 
-    fileprivate func child(_ key: any CodingKey) -> JSONValueEncoder {
-        let child = JSONValueEncoder(codingPath: codingPath + [key])
+    fileprivate func put(_ value: some Encodable) throws {
+        if let leaf = Self.leaf(value) {
+            content = .scalar(leaf)
+        } else {
+            try value.encode(to: self)
+        }
+    }
+
+    fileprivate func add(_ node: Node, _ key: any CodingKey) {
         guard case .members(var members) = content else {
-            content = .members([key.stringValue: child])
-            return child
+            content = .members([(key.stringValue, node)])
+            return
         }
         content = .none  // So that the members are not copied.
-        members[key.stringValue] = child
+        members.append((key.stringValue, node))
         content = .members(members)
+    }
+
+    fileprivate func add(_ node: Node) {
+        guard case .elements(var elements) = content else {
+            content = .elements([node])
+            return
+        }
+        content = .none
+        elements.append(node)
+        content = .elements(elements)
+    }
+
+    fileprivate func child(_ key: any CodingKey) -> JSONValueEncoder {
+        let child = JSONValueEncoder(key, in: self)
+        add(.open(child), key)
         return child
     }
 
     fileprivate func next() -> JSONValueEncoder {
-        guard case .elements(var elements) = content else {
-            let child = JSONValueEncoder(codingPath: codingPath)
-            content = .elements([child])
-            return child
-        }
-        let child = JSONValueEncoder(codingPath: codingPath)
-        content = .none
-        elements.append(child)
-        content = .elements(elements)
+        let child = JSONValueEncoder(nil, in: self)
+        add(.open(child))
         return child
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
-        if case .none = content { content = .members([:]) }
+        if case .none = content { content = .members([]) }
         return KeyedEncodingContainer(MemberWriter(encoder: self))
     }
 
@@ -169,9 +215,9 @@ private struct MemberWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
     let encoder: JSONValueEncoder
     var codingPath: [any CodingKey] { encoder.codingPath }
 
-    func encodeNil(forKey key: Key) { encoder.child(key).content = .scalar(.null) }
-    func encode(_ value: Bool, forKey key: Key) { encoder.child(key).content = .scalar(.bool(value)) }
-    func encode(_ value: String, forKey key: Key) { encoder.child(key).content = .scalar(.string(value)) }
+    func encodeNil(forKey key: Key) { encoder.add(.value(.null), key) }
+    func encode(_ value: Bool, forKey key: Key) { encoder.add(.value(.bool(value)), key) }
+    func encode(_ value: String, forKey key: Key) { encoder.add(.value(.string(value)), key) }
     func encode(_ value: Double, forKey key: Key) throws { try encoder.child(key).put(floating: value) }
     func encode(_ value: Float, forKey key: Key) throws { try encoder.child(key).put(floating: Double(value)) }
     func encode(_ value: Int, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
@@ -184,7 +230,13 @@ private struct MemberWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func encode(_ value: UInt16, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
     func encode(_ value: UInt32, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
     func encode(_ value: UInt64, forKey key: Key) throws { try encoder.child(key).put(integer: value) }
-    func encode(_ value: some Encodable, forKey key: Key) throws { try encoder.child(key).put(value) }
+    func encode(_ value: some Encodable, forKey key: Key) throws {
+        if let leaf = JSONValueEncoder.leaf(value) {
+            encoder.add(.value(leaf), key)
+        } else {
+            try encoder.child(key).put(value)
+        }
+    }
 
     func nestedContainer<Nested: CodingKey>(
         keyedBy type: Nested.Type, forKey key: Key
@@ -201,8 +253,14 @@ private struct ElementWriter: UnkeyedEncodingContainer {
     var codingPath: [any CodingKey] { encoder.codingPath }
     var count: Int { if case .elements(let elements) = encoder.content { elements.count } else { 0 } }
 
-    func encodeNil() { encoder.next().content = .scalar(.null) }
-    func encode(_ value: some Encodable) throws { try encoder.next().put(value) }
+    func encodeNil() { encoder.add(.value(.null)) }
+    func encode(_ value: some Encodable) throws {
+        if let leaf = JSONValueEncoder.leaf(value) {
+            encoder.add(.value(leaf))
+        } else {
+            try encoder.next().put(value)
+        }
+    }
     func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
         encoder.next().container(keyedBy: type)
     }

@@ -75,7 +75,8 @@ struct ShapeValidator {
         let valueShape = table.shapes[value]
         var keysFail = false
         var valuesFail = false
-        for (name, inner) in object.sorted(by: { $0.key < $1.key }) {
+        // In order, so that a failure is always the same one.
+        for (name, inner) in object.count > 1 ? object.sorted(by: { $0.key < $1.key }) : Array(object) {
             if let keyShape, !keysFail { keysFail = !violations(of: name, keyShape).isEmpty }
             if let valueShape, case .string = valueShape.kind {
                 guard case .string(let text) = inner else {

@@ -89,6 +89,8 @@ public struct Authenticator: Sendable {
         var verified = request
         let streams = service == .s3 || service == .coffer
         let payload: String
+        // A body that was hashed here needs no second look.
+        var isChecked = false
         if let sent = Self.sentPayloadHash(request, claim), streams || PayloadHash.isDigest(sent) {
             payload = sent
         } else if service == .s3 {
@@ -98,12 +100,15 @@ public struct Authenticator: Sendable {
             // The other services never leave a body out of the signature.
             let bytes = try await request.body.collect(upTo: bodyBytesMax)
             verified.body = RequestBody(bytes: bytes)
-            payload = SHA256.digest(bytes).description
+            payload = SHA256.digest(bytes).hex
+            isChecked = true
         }
         let key = signingKeys.key(claim.accessKeyID, secret: credential.secret, scope: claim.scope)
         try Self.checkSignature(request, claim, key, payload: payload, singleEncoding: service == .s3)
-        verified.body = try checkedBody(verified.body, request, claim, key, payload: payload, dialect)
-        if !streams, PayloadHash.isDigest(payload) {
+        if !isChecked {
+            verified.body = try checkedBody(verified.body, request, claim, key, payload: payload, dialect)
+        }
+        if !isChecked, !streams, PayloadHash.isDigest(payload) {
             verified.body = RequestBody(bytes: try await verified.body.collect(upTo: bodyBytesMax))
         }
         verified.principal = credential.principal
@@ -118,7 +123,6 @@ public struct Authenticator: Sendable {
     }
 
     private static func checkTime(_ claim: SigningClaim, _ now: Date) throws(AuthenticationFailure) {
-        let server = AWSTime.basic(now)
         if claim.place == .query, let expires = claim.expiresSeconds {
             let end = claim.signedAt.addingTimeInterval(TimeInterval(expires))
             guard now <= end else {
@@ -127,7 +131,7 @@ public struct Authenticator: Sendable {
                     server: AWSTime.iso8601(now, milliseconds: false))
             }
             guard claim.signedAt <= now.addingTimeInterval(skewSecondsMax) else {
-                throw .presignedTooEarly(signed: claim.timestamp, server: server)
+                throw .presignedTooEarly(signed: claim.timestamp, server: AWSTime.basic(now))
             }
             return
         }
@@ -149,27 +153,29 @@ public struct Authenticator: Sendable {
     }
 
     private static func sentPayloadHash(_ request: ServiceRequest, _ claim: SigningClaim) -> String? {
-        if let sent = request.header("x-amz-content-sha256") { return sent }
+        if let sent = request.headers.text("x-amz-content-sha256") { return sent }
         return claim.place == .query ? request.queryValue("X-Amz-Content-Sha256") : nil
     }
 
     private static func checkSignature(
         _ request: ServiceRequest, _ claim: SigningClaim, _ key: SigningKey, payload: String, singleEncoding: Bool
     ) throws(AuthenticationFailure) {
-        let headerLines = try CanonicalRequest.headerLines(request, signed: claim.signedHeaders)
-        var first: (canonical: String, toSign: String)?
+        let names = claim.signedHeaders.sorted()
+        let headerLines = try CanonicalRequest.headerLines(request, signed: names)
+        var first: (canonical: [UInt8], toSign: [UInt8])?
         for path in CanonicalRequest.paths(request.path, singleEncoding: singleEncoding) {
             for query in CanonicalRequest.queries(request.query) {
-                let canonical = CanonicalRequest.text(
-                    method: request.method, path: path, query: query, headerLines: headerLines,
-                    signedHeaders: claim.signedHeaders, payload: payload)
+                let canonical = CanonicalRequest.bytes(
+                    method: request.method, path: path, query: query, headerLines: headerLines, signedHeaders: names,
+                    payload: payload)
                 let toSign = key.stringToSign(timestamp: claim.timestamp, canonicalRequest: canonical)
-                if signaturesMatch(key.signature(of: toSign), claim.signature) { return }
+                if key.isValid(claim.signature, of: toSign) { return }
                 if first == nil { first = (canonical, toSign) }
             }
         }
         throw .badSignature(
-            canonicalRequest: first?.canonical ?? "", stringToSign: first?.toSign ?? "",
+            canonicalRequest: String(decoding: first?.canonical ?? [], as: UTF8.self),
+            stringToSign: String(decoding: first?.toSign ?? [], as: UTF8.self),
             accessKeyID: claim.accessKeyID, provided: claim.signature)
     }
 

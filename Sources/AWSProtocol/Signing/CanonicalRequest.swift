@@ -1,13 +1,15 @@
-import Foundation
 import HTTPTypes
 
 /// The canonical form of a request, which SigV4 hashes (AWS General Reference, "Create a signed AWS API request").
+///
+/// Bytes, not text: every request has one, and nobody reads it unless its signature is wrong.
 enum CanonicalRequest {
     /// Every canonical path that a correct client may have signed for the path received.
     ///
     /// S3 encodes each segment once and normalises nothing; some of its clients sign the path exactly as they send it.
     /// The others normalise `//`, `.` and `..` and encode what is already encoded once more.
     static func paths(_ path: String, singleEncoding: Bool) -> [String] {
+        if path == "/" { return [path] }
         if singleEncoding {
             let encoded = PercentCoding.encode(PercentCoding.decodeBytes(path), keepingSlash: true)
             return encoded == path ? [path] : [encoded, path]
@@ -33,6 +35,7 @@ enum CanonicalRequest {
     /// The canonical query string: decoded, encoded again, sorted; without the signature. A literal `+` is a plus sign to
     /// most clients and a space to some, so a query with one has two canonical forms.
     static func queries(_ query: String) -> [String] {
+        if query.isEmpty { return [query] }
         let literal = canonicalQuery(query, plusIsSpace: false)
         return query.contains("+") ? [literal, canonicalQuery(query, plusIsSpace: true)] : [literal]
     }
@@ -54,35 +57,75 @@ enum CanonicalRequest {
             .joined(separator: "&")
     }
 
-    /// The canonical header lines, each ended by a newline, in the order of their names.
+    /// The canonical header lines, each ended by a newline. `names` are sorted.
     static func headerLines(
         _ request: ServiceRequest, signed names: [String]
-    ) throws(AuthenticationFailure) -> String {
-        var lines = ""
-        for name in names.sorted() {
+    ) throws(AuthenticationFailure) -> [UInt8] {
+        var lines: [UInt8] = []
+        lines.reserveCapacity(512)
+        for name in names {
+            lines.append(contentsOf: name.utf8)
+            lines.append(UInt8(ascii: ":"))
             if name == "host" {
-                lines += "host:\(request.authority)\n"
-                continue
+                lines.append(contentsOf: request.authority.utf8)
+            } else {
+                var isFirst = true
+                for field in request.headers where field.name.canonicalName == name {
+                    if !isFirst { lines.append(UInt8(ascii: ",")) }
+                    isFirst = false
+                    appendCollapsed(field.value, to: &lines)
+                }
+                if isFirst { throw .missingSignedHeader(name) }
             }
-            guard let field = HTTPField.Name(name), request.headers.contains(field) else {
-                throw .missingSignedHeader(name)
-            }
-            let values = request.headers[values: field].map(collapse)
-            lines += "\(name):\(values.joined(separator: ","))\n"
+            lines.append(newline)
         }
         return lines
     }
 
     /// Trims, and turns runs of blanks into one space.
     static func collapse(_ value: String) -> String {
-        value.split(whereSeparator: { $0 == " " || $0 == "\t" }).joined(separator: " ")
+        var bytes: [UInt8] = []
+        appendCollapsed(value, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Puts the parts together.
-    static func text(
-        method: String, path: String, query: String, headerLines: String, signedHeaders: [String], payload: String
-    ) -> String {
-        [method, path, query, headerLines, signedHeaders.sorted().joined(separator: ";"), payload]
-            .joined(separator: "\n")
+    private static func appendCollapsed(_ value: String, to bytes: inout [UInt8]) {
+        var value = value
+        value.withUTF8 { text in
+            var hasText = false
+            var hasBlank = false
+            for byte in text {
+                if byte == 0x20 || byte == 0x09 {
+                    hasBlank = hasText
+                } else {
+                    if hasBlank { bytes.append(0x20) }
+                    (hasText, hasBlank) = (true, false)
+                    bytes.append(byte)
+                }
+            }
+        }
     }
+
+    /// Puts the parts together. `signedHeaders` are sorted.
+    static func bytes(
+        method: String, path: String, query: String, headerLines: [UInt8], signedHeaders: [String], payload: String
+    ) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(256 + path.utf8.count + query.utf8.count + headerLines.count)
+        for part in [method, path, query] {
+            bytes.append(contentsOf: part.utf8)
+            bytes.append(newline)
+        }
+        bytes.append(contentsOf: headerLines)
+        bytes.append(newline)
+        for (index, name) in signedHeaders.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ";")) }
+            bytes.append(contentsOf: name.utf8)
+        }
+        bytes.append(newline)
+        bytes.append(contentsOf: payload.utf8)
+        return bytes
+    }
+
+    private static let newline = UInt8(ascii: "\n")
 }

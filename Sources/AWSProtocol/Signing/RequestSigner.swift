@@ -67,8 +67,8 @@ public struct RequestSigner: Sendable {
         _ service: ServiceName
     ) -> String {
         // Every listed name is taken from the request itself, so its line exists.
-        let lines = (try? CanonicalRequest.headerLines(request, signed: signed)) ?? ""
-        let canonical = CanonicalRequest.text(
+        let lines = (try? CanonicalRequest.headerLines(request, signed: signed)) ?? []
+        let canonical = CanonicalRequest.bytes(
             method: request.method, path: CanonicalRequest.paths(request.path, singleEncoding: service == .s3)[0],
             query: CanonicalRequest.queries(request.query)[0], headerLines: lines, signedHeaders: signed,
             payload: payload)

@@ -32,7 +32,7 @@ struct SigningClaim: Sendable {
 
     /// The service named by the credential scope, if there is a scope at all; nothing else is checked.
     static func scopeService(of request: ServiceRequest) -> String? {
-        if let authorization = request.headers[.authorization] {
+        if let authorization = request.headers.text("authorization") {
             guard let start = authorization.range(of: "Credential=")?.upperBound else { return nil }
             return service(ofCredential: authorization[start...].prefix { $0 != "," && $0 != " " })
         }
@@ -49,8 +49,8 @@ struct SigningClaim: Sendable {
     /// Reads the claim from the `Authorization` header or, failing that, from the query.
     /// - Returns: `nil` when the request carries no SigV4 claim at all.
     static func parse(_ request: ServiceRequest) throws(AuthenticationFailure) -> SigningClaim? {
-        if let authorization = request.headers[.authorization] {
-            guard authorization.hasPrefix(algorithm + " ") else {
+        if let authorization = request.headers.text("authorization") {
+            guard authorization.hasPrefix("AWS4-HMAC-SHA256 ") else {
                 if authorization.hasPrefix("AWS4-") {
                     throw .malformed("Unsupported signing algorithm; use \(algorithm).")
                 }
@@ -68,23 +68,10 @@ struct SigningClaim: Sendable {
     private static func header(
         _ authorization: String, _ request: ServiceRequest
     ) throws(AuthenticationFailure) -> SigningClaim {
-        var parts: [String: String] = [:]
-        // On bytes: the parts are ASCII or wrong, and characters cost more than the signature.
-        for piece in authorization.utf8.dropFirst(algorithm.utf8.count).split(separator: UInt8(ascii: ",")) {
-            let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
-            var pair = piece.drop(while: isBlank)
-            while let last = pair.last, isBlank(last) { pair.removeLast() }
-            guard let equals = pair.firstIndex(of: UInt8(ascii: "=")) else {
-                throw .malformed("Authorization header has a part without '=': give Name=Value parts.")
-            }
-            parts[String(Substring(pair[..<equals]))] = String(Substring(pair[pair.index(after: equals)...]))
-        }
-        for name in ["Credential", "SignedHeaders", "Signature"] where (parts[name] ?? "").isEmpty {
-            throw .malformed("Authorization header requires '\(name)' parameter.")
-        }
+        let parts = try AuthorizationParts(authorization, after: algorithm.utf8.count)
         let timestamp: String
         let signedAt: Date
-        if let sent = request.header("x-amz-date") {
+        if let sent = request.headers.text("x-amz-date") {
             guard let time = AWSTime.parseBasic(sent) else {
                 throw .malformed("X-Amz-Date must be in the form yyyyMMddTHHmmssZ.")
             }
@@ -94,12 +81,12 @@ struct SigningClaim: Sendable {
         } else {
             throw .malformed("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
         }
-        let (accessKeyID, scope) = try credential(parts["Credential"] ?? "", timestamp: timestamp)
+        let (accessKeyID, scope) = try credential(parts.credential, timestamp: timestamp)
         return SigningClaim(
             place: .header, accessKeyID: accessKeyID, scope: scope,
-            signedHeaders: headerNames(parts["SignedHeaders"] ?? ""), signature: parts["Signature"] ?? "",
+            signedHeaders: headerNames(parts.signedHeaders), signature: parts.signature,
             timestamp: timestamp, signedAt: signedAt, expiresSeconds: nil,
-            sessionToken: request.header("x-amz-security-token"))
+            sessionToken: request.headers.text("x-amz-security-token"))
     }
 
     private static func presigned(
@@ -132,20 +119,66 @@ struct SigningClaim: Sendable {
     private static func credential(
         _ text: String, timestamp: String
     ) throws(AuthenticationFailure) -> (accessKeyID: String, scope: CredentialScope) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count >= 5, parts[parts.count - 1] == "aws4_request" else {
+        let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard parts.count >= 5, parts[parts.count - 1].elementsEqual("aws4_request".utf8) else {
             throw .malformed("Credential must have the form AccessKeyId/yyyyMMdd/region/service/aws4_request.")
         }
-        let scope = CredentialScope(
-            date: parts[parts.count - 4], region: parts[parts.count - 3], service: parts[parts.count - 2])
+        func part(_ fromEnd: Int) -> String { String(Substring(parts[parts.count - fromEnd])) }
+        let scope = CredentialScope(date: part(4), region: part(3), service: part(2))
         guard timestamp.hasPrefix(scope.date), scope.date.utf8.count == 8 else {
             throw .malformed(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.")
         }
-        return (parts[..<(parts.count - 4)].joined(separator: "/"), scope)
+        // An access key's ID may itself have slashes.
+        return (String(text[..<text.utf8.index(before: parts[parts.count - 4].startIndex)]), scope)
     }
 
     private static func headerNames(_ list: String) -> [String] {
-        list.split(separator: ";", omittingEmptySubsequences: false).map { $0.lowercased() }
+        list.utf8.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false).map { name in
+            name.contains { (0x41...0x5A).contains($0) || $0 >= 0x80 }
+                ? Substring(name).lowercased() : String(Substring(name))
+        }
+    }
+}
+
+/// The parts of an `Authorization` header that SigV4 knows: `Credential=…, SignedHeaders=…, Signature=…`.
+private struct AuthorizationParts {
+    private(set) var credential = ""
+    private(set) var signedHeaders = ""
+    private(set) var signature = ""
+
+    /// Reads the parts that follow the algorithm's name. Of a part that is there twice, the last counts.
+    init(_ header: String, after algorithmBytes: Int) throws(AuthenticationFailure) {
+        var header = header
+        let isWhole = header.withUTF8 { bytes in
+            var start = algorithmBytes
+            while start < bytes.count {
+                let end = bytes[start...].firstIndex(of: UInt8(ascii: ",")) ?? bytes.count
+                defer { start = end + 1 }
+                if start == end { continue }
+                let piece = Self.trimmed(UnsafeBufferPointer(rebasing: bytes[start..<end]))
+                guard let equals = piece.firstIndex(of: UInt8(ascii: "=")) else { return false }
+                let value = { String(decoding: piece[(equals + 1)...], as: UTF8.self) }
+                let name = UnsafeBufferPointer(rebasing: piece[..<equals])
+                if name.elementsEqual("Credential".utf8) { credential = value() }
+                if name.elementsEqual("SignedHeaders".utf8) { signedHeaders = value() }
+                if name.elementsEqual("Signature".utf8) { signature = value() }
+            }
+            return true
+        }
+        guard isWhole else {
+            throw .malformed("Authorization header has a part without '=': give Name=Value parts.")
+        }
+        for (name, value) in [("Credential", credential), ("SignedHeaders", signedHeaders), ("Signature", signature)]
+        where value.isEmpty {
+            throw .malformed("Authorization header requires '\(name)' parameter.")
+        }
+    }
+
+    private static func trimmed(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        var piece = bytes[...]
+        while let first = piece.first, first == 0x20 || first == 0x09 { piece.removeFirst() }
+        while let last = piece.last, last == 0x20 || last == 0x09 { piece.removeLast() }
+        return UnsafeBufferPointer(rebasing: piece)
     }
 }

@@ -6,6 +6,7 @@ struct SigningKey: Sendable {
     /// Keyed once: what is signed differs, the key does not.
     private let mac: HMACSHA256
     let scope: CredentialScope
+    private let scopeText: String
 
     /// Derives the key: HMAC chain over date, region, service and `aws4_request`.
     init(secret: SecretBytes, scope: CredentialScope) {
@@ -18,19 +19,43 @@ struct SigningKey: Sendable {
         mac = HMACSHA256(key: key)
         wipe(&key)
         self.scope = scope
+        scopeText = scope.text
     }
 
     /// The lower-case hexadecimal signature of a string to sign.
-    func signature(of stringToSign: String) -> String {
+    func signature(of stringToSign: String) -> String { signature(of: Array(stringToSign.utf8)) }
+
+    /// The lower-case hexadecimal signature of a string to sign.
+    func signature(of stringToSign: [UInt8]) -> String { code(stringToSign).hex }
+
+    /// Whether a signature is that of a string to sign; takes time that depends on lengths only.
+    func isValid(_ signature: String, of stringToSign: [UInt8]) -> Bool {
+        let code = code(stringToSign)
+        var signature = signature
+        return withUnsafeTemporaryAllocation(byteCount: 2 * SHA256Digest.byteCount, alignment: 16) { expected in
+            code.withUnsafeBytes { Hex.write($0, into: expected) }
+            return signature.withUTF8 {
+                constantTimeEqual(UnsafeRawBufferPointer(expected), UnsafeRawBufferPointer($0))
+            }
+        }
+    }
+
+    private func code(_ message: [UInt8]) -> SHA256Digest {
         var mac = mac
-        mac.update(Array(stringToSign.utf8))
-        return mac.finish().description
+        mac.update(message)
+        return mac.finish()
     }
 
     /// The string to sign for a whole request.
-    func stringToSign(timestamp: String, canonicalRequest: String) -> String {
-        let digest = SHA256.digest(Array(canonicalRequest.utf8)).description
-        return "\(SigningClaim.algorithm)\n\(timestamp)\n\(scope.text)\n\(digest)"
+    func stringToSign(timestamp: String, canonicalRequest: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(192)
+        for line in [SigningClaim.algorithm, timestamp, scopeText] {
+            bytes.append(contentsOf: line.utf8)
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        bytes.append(contentsOf: SHA256.digest(canonicalRequest).hex.utf8)
+        return bytes
     }
 }
 

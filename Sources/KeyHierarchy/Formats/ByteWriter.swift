@@ -16,6 +16,41 @@ struct ByteWriter {
     }
 }
 
+/// Writes the same formats into memory of known size, for what is written on every call.
+struct ByteCursor {
+    private let memory: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+
+    init(_ memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+
+    /// What has been written.
+    var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: bytes)
+        count += bytes.count
+    }
+
+    mutating func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
+
+    mutating func append(_ text: StaticString) {
+        append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    mutating func append(_ byte: UInt8) {
+        memory[count] = byte
+        count += 1
+    }
+
+    /// LP(x): the length as 32 bits, then the bytes.
+    mutating func appendPrefixed(_ field: UnsafeRawBufferPointer) {
+        withUnsafeBytes(of: UInt32(field.count).bigEndian) { append($0) }
+        append(field)
+    }
+
+    mutating func appendPrefixed(_ field: [UInt8]) { field.withUnsafeBytes { appendPrefixed($0) } }
+}
+
 /// Takes the same formats apart. Every read checks the remaining length and throws; it never traps on input.
 struct ByteReader {
     private var rest: ArraySlice<UInt8>

@@ -22,8 +22,6 @@ public struct CiphertextBlob: Sendable {
     public let isMultiRegion: Bool
     /// The first 16 bytes of the material's ID.
     public let materialReference: [UInt8]
-    private let nonce: [UInt8]
-    private let commitment: [UInt8]
     private let bytes: [UInt8]
 
     /// The key ID in text.
@@ -41,9 +39,7 @@ public struct CiphertextBlob: Sendable {
         isMultiRegion = flags == 1
         keyUUID = try reader.take(16)
         materialReference = try reader.take(16)
-        nonce = try reader.take(24)
-        commitment = try reader.take(32)
-        guard reader.remaining >= AES256GCM.tagBytes else { throw KeyFormatError("CFKB", "it is truncated") }
+        guard bytes.count >= Self.overheadBytes else { throw KeyFormatError("CFKB", "it is truncated") }
         self.bytes = bytes
     }
 
@@ -57,42 +53,88 @@ public struct CiphertextBlob: Sendable {
         _ plaintext: UnsafeRawBufferPointer, under backingKey: SecretBytes, keyUUID: [UInt8], isMultiRegion: Bool,
         materialReference: [UInt8], context: [UInt8], nonce: [UInt8] = SecureRandom.bytes(24)
     ) throws -> [UInt8] {
-        let keys = derive(backingKey, keyUUID, materialReference, nonce, context)
-        var writer = ByteWriter()
-        writer.append("CFKB")
-        writer.append([1, 1, isMultiRegion ? 1 : 0, 0])
-        writer.append(keyUUID)
-        writer.append(materialReference)
-        writer.append(nonce)
-        writer.append(keys.withUnsafeBytes { Array($0[32..<64]) })
-        let body = try AES256GCM.seal(
-            key: keys.slice(0..<32), nonce: keys.withUnsafeBytes { Array($0[64..<76]) },
-            additionalData: writer.bytes + context, plaintext)
-        return writer.bytes + body
+        guard keyUUID.count == 16, materialReference.count == 16, nonce.count == 24 else {
+            throw KeyFormatError("CFKB", "its key, material or nonce does not have the length of the format")
+        }
+        return try [UInt8](unsafeUninitializedCapacity: plaintext.count + overheadBytes) { buffer, initialized in
+            let blob = UnsafeMutableRawBufferPointer(buffer)
+            var head = ByteCursor(blob)
+            head.append("CFKB")
+            head.append(1)
+            head.append(1)
+            head.append(isMultiRegion ? 1 : 0)
+            head.append(0)
+            head.append(keyUUID)
+            head.append(materialReference)
+            head.append(nonce)
+            let derived = derive(backingKey, head.written, context)
+            try derived.withUnsafeBytes { derived in
+                head.append(UnsafeRawBufferPointer(rebasing: derived[32..<64]))
+                try withAssociated(head.written, context) {
+                    try AES256GCM.seal(
+                        key: UnsafeRawBufferPointer(rebasing: derived[..<32]),
+                        nonce: UnsafeRawBufferPointer(rebasing: derived[64..<76]), additionalData: $0, plaintext,
+                        into: UnsafeMutableRawBufferPointer(
+                            rebasing: blob[headBytes..<(plaintext.count + overheadBytes)]))
+                }
+            }
+            initialized = plaintext.count + overheadBytes
+        }
     }
 
     /// Opens the blob. Throws `KeyFormatError` for a wrong key, material or context.
     public func open(under backingKey: SecretBytes, context: [UInt8]) throws -> SecretBytes {
-        let keys = Self.derive(backingKey, keyUUID, materialReference, nonce, context)
-        guard keys.withUnsafeBytes({ derived in constantTimeEqual(Array(derived[32..<64]), commitment) }) else {
-            throw KeyFormatError("CFKB", "it was made under another key or with another encryption context")
-        }
-        do {
-            return try bytes[Self.headBytes...].withUnsafeBytes {
-                try AES256GCM.open(
-                    key: keys.slice(0..<32), nonce: keys.withUnsafeBytes { Array($0[64..<76]) },
-                    additionalData: bytes[..<Self.headBytes] + context, $0)
+        try bytes.withUnsafeBytes { blob in
+            let derived = Self.derive(backingKey, UnsafeRawBufferPointer(rebasing: blob[..<64]), context)
+            return try derived.withUnsafeBytes { derived in
+                guard
+                    constantTimeEqual(
+                        UnsafeRawBufferPointer(rebasing: derived[32..<64]),
+                        UnsafeRawBufferPointer(rebasing: blob[64..<Self.headBytes]))
+                else {
+                    throw KeyFormatError("CFKB", "it was made under another key or with another encryption context")
+                }
+                do {
+                    return try Self.withAssociated(UnsafeRawBufferPointer(rebasing: blob[..<Self.headBytes]), context) {
+                        try AES256GCM.open(
+                            key: UnsafeRawBufferPointer(rebasing: derived[..<32]),
+                            nonce: UnsafeRawBufferPointer(rebasing: derived[64..<76]), additionalData: $0,
+                            UnsafeRawBufferPointer(rebasing: blob[Self.headBytes...]))
+                    }
+                } catch CryptographyError.authenticationFailed {
+                    throw KeyFormatError("CFKB", "its bytes were altered")
+                }
             }
-        } catch CryptographyError.authenticationFailed {
-            throw KeyFormatError("CFKB", "its bytes were altered")
         }
     }
 
-    private static func derive(
-        _ backingKey: SecretBytes, _ keyUUID: [UInt8], _ materialReference: [UInt8], _ nonce: [UInt8],
-        _ context: [UInt8]
-    ) -> SecretBytes {
-        Derivation.expand(
-            backingKey, "kms/encrypt", 76, keyUUID, materialReference, nonce, SHA256.digest(context).bytes)
+    /// EK‖KC‖IV for a blob whose first 64 bytes, up to and with N, are given.
+    private static func derive(_ backingKey: SecretBytes, _ head: UnsafeRawBufferPointer, _ context: [UInt8])
+        -> SecretBytes
+    {
+        let digest = SHA256.digest(context)
+        // The longest is "coffer/1/kms/encrypt\0" and four fields with their lengths: 125 bytes.
+        return withUnsafeTemporaryAllocation(byteCount: 128, alignment: 16) { memory in
+            var info = ByteCursor(memory)
+            info.append("coffer/1/kms/encrypt")
+            info.append(0)
+            info.appendPrefixed(UnsafeRawBufferPointer(rebasing: head[8..<24]))
+            info.appendPrefixed(UnsafeRawBufferPointer(rebasing: head[24..<40]))
+            info.appendPrefixed(UnsafeRawBufferPointer(rebasing: head[40..<64]))
+            digest.withUnsafeBytes { info.appendPrefixed($0) }
+            return Derivation.expand(backingKey, info: info.written, 76)
+        }
+    }
+
+    /// The head and the context as one piece.
+    private static func withAssociated<R>(
+        _ head: UnsafeRawBufferPointer, _ context: [UInt8], _ body: (UnsafeRawBufferPointer) throws -> R
+    ) rethrows -> R {
+        try withUnsafeTemporaryAllocation(byteCount: head.count + context.count, alignment: 16) { memory in
+            var associated = ByteCursor(memory)
+            associated.append(head)
+            associated.append(context)
+            return try body(associated.written)
+        }
     }
 }

@@ -8,11 +8,19 @@ public enum Derivation {
     /// `count` bytes derived from `key` for a label and fields.
     public static func expand(_ key: SecretBytes, _ label: String, _ count: Int, _ fields: [UInt8]...) -> SecretBytes {
         var info = ByteWriter()
+        info.bytes.reserveCapacity(fields.reduce(10 + label.utf8.count) { $0 + 4 + $1.count })
         info.append("coffer/1/")
         info.append(label.utf8)
         info.append(0 as UInt8)
         for field in fields { info.appendPrefixed(field) }
         return HKDFSHA256.expand(key: key, info: info.bytes, count: count)
+    }
+
+    /// The same from bytes that are the label and the fields already, written by ``ByteCursor``.
+    static func expand(_ key: SecretBytes, info: UnsafeRawBufferPointer, _ count: Int) -> SecretBytes {
+        SecretBytes(count: count) { output in
+            key.withUnsafeBytes { HKDFSHA256.expand(key: $0, info: info, into: output) }
+        }
     }
 }
 

@@ -6,10 +6,18 @@ public enum EncryptionContext {
 
     /// The canonical bytes.
     public static func encode(_ context: [String: String]) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.bytes.reserveCapacity(context.reduce(4) { $0 + 8 + $1.key.utf8.count + $1.value.utf8.count })
+        writer.append(UInt32(context.count))
+        if context.count <= 1 {
+            for (key, value) in context {
+                writer.appendPrefixed(key.utf8)
+                writer.appendPrefixed(value.utf8)
+            }
+            return writer.bytes
+        }
         let pairs = context.map { (Array($0.key.utf8), Array($0.value.utf8)) }
             .sorted { $0.0.lexicographicallyPrecedes($1.0) }
-        var writer = ByteWriter()
-        writer.append(UInt32(pairs.count))
         for (key, value) in pairs {
             writer.appendPrefixed(key)
             writer.appendPrefixed(value)

@@ -122,14 +122,21 @@ public struct KMSKey: KeyDocument {
     /// When something happens to the key by itself, milliseconds since 1970: deletion, rotation, expiry, end of a
     /// transition.
     var dueAt: Int64? {
-        var times = materials.compactMap { $0.importState == "IMPORTED" ? $0.validTo : nil }
+        var earliest: Int64?
+        func note(_ time: Int64?) {
+            guard let time else { return }
+            earliest = earliest.map { min($0, time) } ?? time
+        }
+        for index in materials.indices where materials[index].importState == "IMPORTED" {
+            note(materials[index].validTo)
+        }
         switch state {
-        case .pendingDeletion: if let deletionAt { times.append(deletionAt) }
-        case .creating, .updating: if let transitionAt { times.append(transitionAt) }
-        case .enabled: if rotationEnabled, isPrimaryOrSingle, let nextRotationAt { times.append(nextRotationAt) }
+        case .pendingDeletion: note(deletionAt)
+        case .creating, .updating: note(transitionAt)
+        case .enabled: if rotationEnabled, isPrimaryOrSingle { note(nextRotationAt) }
         default: break
         }
-        return times.min()
+        return earliest
     }
 
     /// Whether it is not a multi-Region replica.

@@ -154,8 +154,8 @@ extension KeyHierarchy {
 
     /// Owners of a key ID; several for a multi-Region key.
     private func scopes(ofKeyID keyID: String, _ state: Unsealed) async throws -> [AccountRegion] {
-        let cached = caches.withLock { caches in caches.keys.values.filter { $0.keyID == keyID }.map(\.scope) }
-        return cached.isEmpty ? try await storedScopes(ofKeyID: keyID, state) : cached
+        if let cached = caches.withLock({ $0.scopes[keyID] }) { return cached }
+        return try await storedScopes(ofKeyID: keyID, state)
     }
 
     private func storedScopes(ofKeyID keyID: String, _ state: Unsealed) async throws -> [AccountRegion] {

@@ -33,6 +33,9 @@ struct KMSOperations: Sendable {
                 }
                 return Located(key: try await keys.key(identifier.scope, alias.targetKeyID), alias: name)
             }
+            if case .key(let keyID) = identifier.resource {
+                return Located(key: try await keys.key(identifier.scope, keyID), alias: nil)
+            }
             let reference = try await keys.resolveKey(id, in: call.scope)
             return Located(key: try await keys.key(reference.scope, reference.keyID), alias: reference.aliasName)
         } catch let error as KeyError

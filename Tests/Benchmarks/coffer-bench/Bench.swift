@@ -93,3 +93,10 @@ struct Xorshift: RandomNumberGenerator {
         }
     }
 }
+
+/// Seconds that this process has spent on processors.
+func processorSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}

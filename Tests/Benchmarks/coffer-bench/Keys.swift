@@ -22,8 +22,10 @@ struct Keys: AsyncParsableCommand {
 
         var blob: [UInt8] = []
         let generating = seconds()
+        let spending = processorSeconds()
         for _ in 0..<count { blob = try await keys.generateDataKey(under: key, context: context).blob }
         let generated = seconds()
+        let spent = processorSeconds() - spending
         for _ in 0..<count { _ = try await keys.decryptDataKey(blob, context: context) }
         let opened = seconds()
 
@@ -52,6 +54,7 @@ struct Keys: AsyncParsableCommand {
         let derived = seconds()
         try report([
             "generateDataKeyPerSecond": Double(count) / (generated - generating),
+            "generateDataKeyPerProcessorSecond": Double(count) / spent,
             "wrapMicroseconds": (wrapped - wrapping) / Double(count) * 1e6,
             "unwrapMicroseconds": (unwrapped - wrapped) / Double(count) * 1e6,
             "signMicroseconds": (signed - unwrapped) / Double(count) * 1e6,

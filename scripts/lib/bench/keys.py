@@ -39,6 +39,8 @@ def inner(report, folder, count):
     )
     values = json.loads(output.stdout)
     report.add("GenerateDataKey, in process", values["generateDataKeyPerSecond"], "1/s")
+    per_core = values["generateDataKeyPerProcessorSecond"]
+    report.add("GenerateDataKey, in process, per core", per_core, "1/s", ratio=per_core / 100_000, must=1, aim=2)
     report.add("Decrypt, in process", values["decryptPerSecond"], "1/s")
     report.add(
         "data key wrapped and opened, per publish",
@@ -142,14 +144,22 @@ def ask(service, access, secret, operation, document):
     return json.loads(body)
 
 
+def processor_seconds(service):
+    """What the process has spent so far, ended threads included: the fair measure on a machine that does other things too."""
+    fields = pathlib.Path(f"/proc/{service.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def rate(service, request, connections, seconds):
-    """Requests per second over several connections, each with one request under way, and the median latency in ms."""
+    """Requests per second over several connections, each with one request under way; the median latency in ms; and requests
+    per processor second of the server."""
     channels = [Channel(service.port, request) for _ in range(connections)]
     poll = selectors.DefaultSelector()
     for channel in channels:
         poll.register(channel.socket, selectors.EVENT_READ, channel)
         channel.send()
     times = []
+    spent = processor_seconds(service)
     began = time.perf_counter()
     end = began + seconds
     while (now := time.perf_counter()) < end:
@@ -162,10 +172,11 @@ def rate(service, request, connections, seconds):
                 poll.unregister(key.fileobj)
                 poll.register(channel.socket, selectors.EVENT_READ, channel)
             channel.send()
+    spent = processor_seconds(service) - spent
     for channel in channels:
         channel.socket.close()
     times.sort()
-    return len(times) / (now - began), times[len(times) // 2] * 1000
+    return len(times) / (now - began), times[len(times) // 2] * 1000, len(times) / spent
 
 
 def requests(service, access, secret):
@@ -215,15 +226,17 @@ def over_http(report, folder, quick):
         for service in services.values():
             service.stop()
     for operation in ("Encrypt", "Decrypt", "GenerateDataKey"):
-        ours = statistics.median(value for value, _ in figures["coffer", operation])
-        theirs = figures.get(("moto_server", operation))
-        report.add(
-            f"{operation} over HTTP with SigV4, one core", ours, "1/s", peer="moto_server",
-            peer_value=theirs and statistics.median(value for value, _ in theirs), must=20, aim=40,
-        )
+        ours = figures["coffer", operation]
+        theirs = figures.get(("moto_server", operation), [])
+        for index, how in ((0, "one core"), (2, "per processor second")):
+            report.add(
+                f"{operation} over HTTP with SigV4, {how}", statistics.median(row[index] for row in ours), "1/s",
+                peer="moto_server", peer_value=statistics.median(row[index] for row in theirs) if theirs else None,
+                must=20, aim=40,
+            )
     report.add(
         "GenerateDataKey over HTTP, median of 8 at once",
-        statistics.median(value for _, value in figures["coffer", "GenerateDataKey"]), "ms", lower=True,
+        statistics.median(row[1] for row in figures["coffer", "GenerateDataKey"]), "ms", lower=True,
     )
 
 

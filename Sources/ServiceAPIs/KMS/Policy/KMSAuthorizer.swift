@@ -106,7 +106,8 @@ struct KMSAuthorizer: Sendable {
         let conditions = policy.hasConditions ? try await conditionValues(call, action, key) : [:]
         var allowsPrincipal = false
         var allowsAccount = false
-        for statement in policy.statements where applies(statement, full, key, conditions) {
+        let folded = full.lowercased()
+        for statement in policy.statements where applies(statement, folded, key, conditions) {
             switch (matches(statement, call.principal, key.scope), statement.allows) {
             case (.no, _): continue
             case (_, false): throw denied(call, full, key.arn, "with an explicit deny in a resource-based policy")
@@ -151,7 +152,7 @@ struct KMSAuthorizer: Sendable {
         future.policy = text
         let conditions = baseConditions(call, KMSAction("PutKeyPolicy"), future, aliases: [])
         var allowed = false
-        for statement in policy.statements where applies(statement, "kms:PutKeyPolicy", future, conditions) {
+        for statement in policy.statements where applies(statement, "kms:putkeypolicy", future, conditions) {
             let match = matches(statement, call.principal, key.scope)
             if match == .no { continue }
             if !statement.allows {
@@ -173,13 +174,11 @@ struct KMSAuthorizer: Sendable {
     private func matches(_ statement: KeyPolicy.Statement, _ principal: Principal, _ owner: AccountRegion) -> Match {
         var best = Match.no
         for name in statement.principals {
-            if name == "*" || Self.names(name, principal) {
+            if name.text == "*" || Self.names(name.text, principal) {
                 best = .principal
                 break
             }
-            if name == principal.account || (name.hasSuffix(":root") && name.contains("::\(principal.account):")) {
-                best = .account
-            }
+            if name.account == principal.account { best = .account }
         }
         guard statement.isNotPrincipal else { return best }
         return best == .no ? .principal : .no
@@ -188,16 +187,19 @@ struct KMSAuthorizer: Sendable {
     /// Whether an ARN names the principal: itself, or the role of its session.
     static func names(_ arn: String, _ principal: Principal) -> Bool {
         if arn == principal.arn { return !arn.hasSuffix(":root") }
+        // An account's own ARN, which most callers have, is no session's.
+        guard !principal.arn.hasSuffix(":root") else { return false }
         let parts = principal.arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
         guard parts.count == 6, parts[5].hasPrefix("assumed-role/") else { return false }
         let role = parts[5].split(separator: "/")
         return role.count >= 2 && arn == "arn:\(parts[1]):iam::\(parts[4]):role/\(role[1])"
     }
 
+    /// - Parameter action: in lower case.
     private func applies(
         _ statement: KeyPolicy.Statement, _ action: String, _ key: KMSKey, _ conditions: [String: [String]]
     ) -> Bool {
-        let actionMatches = statement.actions.contains { Wildcard.matches($0.lowercased(), action.lowercased()) }
+        let actionMatches = statement.actions.contains { Wildcard.matches($0, action) }
         let resourceMatches = statement.resources.contains { $0 == "*" || Wildcard.matches($0, key.arn) }
         return actionMatches != statement.isNotAction && resourceMatches != statement.isNotResource
             && statement.conditions.allSatisfy { $0.holds(conditions) }

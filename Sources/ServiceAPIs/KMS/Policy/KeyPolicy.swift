@@ -6,8 +6,9 @@ struct KeyPolicy: Sendable {
     struct Statement: Sendable {
         var allows: Bool
         /// AWS principals; `*` for everyone. Empty when the statement names only principals of other kinds.
-        var principals: [String]
+        var principals: [PrincipalPattern]
         var isNotPrincipal: Bool
+        /// Lowercase: actions are compared without regard to case.
         var actions: [String]
         var isNotAction: Bool
         var resources: [String]
@@ -15,10 +16,26 @@ struct KeyPolicy: Sendable {
         var conditions: [PolicyCondition]
     }
 
-    let statements: [Statement]
+    /// One principal of a statement.
+    struct PrincipalPattern: Sendable {
+        var text: String
+        /// The account that is meant as a whole: twelve digits by themselves, or the ARN of its root.
+        var account: String?
 
+        init(_ text: String) {
+            self.text = text
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            if parts.count == 6, parts[5] == "root" {
+                account = String(parts[4])
+            } else if parts.count == 1 {
+                account = text
+            }
+        }
+    }
+
+    let statements: [Statement]
     /// Whether any statement looks at anything but who asks for what.
-    var hasConditions: Bool { statements.contains { !$0.conditions.isEmpty } }
+    let hasConditions: Bool
 
     /// Parses a policy document. Throws `malformedPolicy` with what is wrong.
     init(parsing text: String) throws(KeyError) {
@@ -51,6 +68,7 @@ struct KeyPolicy: Sendable {
         }
         guard !parsed.isEmpty else { throw Self.malformed("it has no statement") }
         statements = parsed
+        hasConditions = parsed.contains { !$0.conditions.isEmpty }
     }
 
     static func malformed(_ reason: String) -> KeyError {
@@ -90,8 +108,10 @@ struct KeyPolicy: Sendable {
         }
         let resources = item["Resource"] ?? item["NotResource"]
         return Statement(
-            allows: effect == "Allow", principals: try principals(item["Principal"] ?? item["NotPrincipal"]),
-            isNotPrincipal: item["NotPrincipal"] != nil, actions: actions, isNotAction: item["NotAction"] != nil,
+            allows: effect == "Allow",
+            principals: try principals(item["Principal"] ?? item["NotPrincipal"]).map { PrincipalPattern($0) },
+            isNotPrincipal: item["NotPrincipal"] != nil, actions: actions.map { $0.lowercased() },
+            isNotAction: item["NotAction"] != nil,
             resources: resources == nil ? ["*"] : try strings(resources, "Resource"),
             isNotResource: item["NotResource"] != nil, conditions: conditions)
     }

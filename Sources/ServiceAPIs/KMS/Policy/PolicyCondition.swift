@@ -125,18 +125,30 @@ enum Exact {
 /// `*` and `?` as policies use them.
 enum Wildcard {
     static func matches(_ pattern: String, _ text: String) -> Bool {
-        let pattern = Array(pattern.unicodeScalars)
-        let text = Array(text.unicodeScalars)
+        if pattern == "*" { return true }
+        // Bytes serve as well as characters, unless a `?` has to stand for one of several bytes.
+        guard pattern.utf8.contains(UInt8(ascii: "?")) else {
+            var (pattern, text) = (pattern, text)
+            return pattern.withUTF8 { pattern in
+                text.withUTF8 { matches(pattern, $0, any: UInt8(ascii: "*"), one: nil) }
+            }
+        }
+        return matches(Array(pattern.unicodeScalars), Array(text.unicodeScalars), any: "*", one: "?")
+    }
+
+    private static func matches<Text: RandomAccessCollection>(
+        _ pattern: Text, _ text: Text, any: Text.Element, one: Text.Element?
+    ) -> Bool where Text.Element: Equatable, Text.Index == Int {
         var p = 0
         var t = 0
         var star: Int?
         var mark = 0
         while t < text.count {
-            if p < pattern.count, pattern[p] == "*" {
+            if p < pattern.count, pattern[p] == any {
                 star = p
                 mark = t
                 p += 1
-            } else if p < pattern.count, pattern[p] == "?" || pattern[p] == text[t] {
+            } else if p < pattern.count, pattern[p] == one || pattern[p] == text[t] {
                 p += 1
                 t += 1
             } else if let back = star {
@@ -147,7 +159,7 @@ enum Wildcard {
                 return false
             }
         }
-        while p < pattern.count, pattern[p] == "*" { p += 1 }
+        while p < pattern.count, pattern[p] == any { p += 1 }
         return p == pattern.count
     }
 }
