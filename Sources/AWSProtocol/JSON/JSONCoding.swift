@@ -4,7 +4,7 @@
 public enum AWSJSON {
     /// Encodes an answer; members are in the order of their names.
     public static func encode(_ value: some Encodable) throws -> [UInt8] {
-        JSONWriter.bytes(try JSONValueEncoder.encode(value))
+        try JSONValueEncoder.bytes(value)
     }
 
     /// Decodes a document.

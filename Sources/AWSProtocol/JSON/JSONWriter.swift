@@ -10,7 +10,7 @@ enum JSONWriter {
         return out
     }
 
-    private static func write(_ value: JSONValue, into out: inout [UInt8]) {
+    fileprivate static func write(_ value: JSONValue, into out: inout [UInt8]) {
         switch value {
         case .null: out.append(contentsOf: "null".utf8)
         case .bool(let flag): out.append(contentsOf: (flag ? "true" : "false").utf8)
@@ -44,7 +44,7 @@ enum JSONWriter {
 
     private static let hexDigits = Array("0123456789abcdef".utf8)
 
-    private static func write(_ text: String, into out: inout [UInt8]) {
+    fileprivate static func write(_ text: String, into out: inout [UInt8]) {
         out.append(UInt8(ascii: "\""))
         var text = text
         let isPlain = text.withUTF8 { bytes in
@@ -91,6 +91,7 @@ final class JSONValueEncoder: Encoder {
     fileprivate enum Content {
         case none
         case scalar(JSONValue)
+        /// Each name once.
         case members([(name: String, node: Node)])
         case elements([Node])
     }
@@ -105,11 +106,51 @@ final class JSONValueEncoder: Encoder {
             case .open(let encoder): encoder.tree
             }
         }
+
+        func write(into out: inout [UInt8]) {
+            switch self {
+            case .value(let value): JSONWriter.write(value, into: &out)
+            case .open(let encoder): encoder.write(into: &out)
+            }
+        }
     }
 
     fileprivate init(_ key: (any CodingKey)?, in outer: JSONValueEncoder?) {
         self.key = key
         self.outer = outer
+    }
+
+    /// The text of a value, which needs no tree.
+    static func bytes(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONValueEncoder(nil, in: nil)
+        try encoder.put(value)
+        var out: [UInt8] = []
+        out.reserveCapacity(512)
+        encoder.write(into: &out)
+        return out
+    }
+
+    private func write(into out: inout [UInt8]) {
+        switch content {
+        case .none: out.append(contentsOf: "{}".utf8)
+        case .scalar(let value): JSONWriter.write(value, into: &out)
+        case .members(let members):
+            out.append(UInt8(ascii: "{"))
+            for (index, member) in members.sorted(by: { $0.name < $1.name }).enumerated() {
+                if index > 0 { out.append(UInt8(ascii: ",")) }
+                JSONWriter.write(member.name, into: &out)
+                out.append(UInt8(ascii: ":"))
+                member.node.write(into: &out)
+            }
+            out.append(UInt8(ascii: "}"))
+        case .elements(let elements):
+            out.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { out.append(UInt8(ascii: ",")) }
+                element.write(into: &out)
+            }
+            out.append(UInt8(ascii: "]"))
+        }
     }
 
     /// The tree of a value.
@@ -124,22 +165,22 @@ final class JSONValueEncoder: Encoder {
         case .none: .object([:])
         case .scalar(let value): value
         case .members(let members):
-            // A member that is encoded twice has its last value.
             .object(Dictionary(members.lazy.map { ($0.name, $0.node.tree) }, uniquingKeysWith: { $1 }))
         case .elements(let elements): .array(elements.map(\.tree))
         }
     }
 
     /// The tree of a value whose type JSON has no form for or that has a form of its own; `nil` for all others.
-    fileprivate static func leaf(_ value: some Encodable) -> JSONValue? {
-        switch value {
-        case let text as String: .string(text)
-        case let data as Data: .string(data.withUnsafeBytes { Base64.encode($0) })
-        // From whole milliseconds, so that no binary fraction's tail is written.
-        case let date as Date: .number((date.timeIntervalSince1970 * 1000).rounded() / 1000)
-        case let tree as JSONValue: tree
-        default: nil
+    fileprivate static func leaf<T: Encodable>(_ value: T) -> JSONValue? {
+        // The types are compared first: a cast that fails costs more than all the rest.
+        if T.self == String.self, let text = value as? String { return .string(text) }
+        if T.self == Data.self, let data = value as? Data { return .string(data.withUnsafeBytes { Base64.encode($0) }) }
+        if T.self == Date.self, let date = value as? Date {
+            // From whole milliseconds, so that no binary fraction's tail is written.
+            return .number((date.timeIntervalSince1970 * 1000).rounded() / 1000)
         }
+        if T.self == JSONValue.self, let tree = value as? JSONValue { return tree }
+        return nil
     }
 
     fileprivate func put(_ value: some Encodable) throws {
@@ -156,7 +197,12 @@ final class JSONValueEncoder: Encoder {
             return
         }
         content = .none  // So that the members are not copied.
-        members.append((key.stringValue, node))
+        let name = key.stringValue
+        if let index = members.firstIndex(where: { $0.name == name }) {
+            members[index].node = node
+        } else {
+            members.append((name, node))
+        }
         content = .members(members)
     }
 
@@ -218,6 +264,12 @@ private struct MemberWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func encodeNil(forKey key: Key) { encoder.add(.value(.null), key) }
     func encode(_ value: Bool, forKey key: Key) { encoder.add(.value(.bool(value)), key) }
     func encode(_ value: String, forKey key: Key) { encoder.add(.value(.string(value)), key) }
+    func encodeIfPresent(_ value: String?, forKey key: Key) {
+        if let value { encoder.add(.value(.string(value)), key) }
+    }
+    func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws {
+        if let value { try encode(value, forKey: key) }
+    }
     func encode(_ value: Double, forKey key: Key) throws { try encoder.child(key).put(floating: value) }
     func encode(_ value: Float, forKey key: Key) throws { try encoder.child(key).put(floating: Double(value)) }
     func encode(_ value: Int, forKey key: Key) throws { try encoder.child(key).put(integer: value) }

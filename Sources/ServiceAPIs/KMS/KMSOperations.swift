@@ -116,7 +116,12 @@ struct KMSOperations: Sendable {
 
     /// Notes a successful use and passes the answer on.
     func used<T>(_ key: KMSKey, _ operation: String, _ request: ServiceRequest, _ answer: T) async throws -> T {
-        try await keys.noteUse(key.arn, operation: operation, requestID: request.requestID)
+        try await used(key.arn, operation, request, answer)
+    }
+
+    /// The same for a key whose ARN is at hand.
+    func used<T>(_ keyARN: String, _ operation: String, _ request: ServiceRequest, _ answer: T) async throws -> T {
+        try await keys.noteUse(keyARN, operation: operation, requestID: request.requestID)
         return answer
     }
 

@@ -45,10 +45,11 @@ extension KMSOperations {
         let plaintext = SecretBytes.random(count: count)
         let blob = try await keys.encrypt(
             plaintext, key, algorithm: "SYMMETRIC_DEFAULT", context: input.encryptionContext)
+        let arn = key.arn
         return try await used(
-            key, "GenerateDataKey", request,
+            arn, "GenerateDataKey", request,
             .init(
-                ciphertextBlob: Data(blob), plaintext: plaintext.data, keyId: key.arn,
+                ciphertextBlob: Data(blob), plaintext: plaintext.data, keyId: arn,
                 keyMaterialId: key.current?.materialID))
     }
 

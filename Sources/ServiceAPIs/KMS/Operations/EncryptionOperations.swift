@@ -14,8 +14,9 @@ extension KMSOperations {
         try stopIfDry(input.dryRun)
         let blob = try await keys.encrypt(
             SecretBytes(input.plaintext), key, algorithm: algorithm, context: input.encryptionContext)
+        let arn = key.arn
         return try await used(
-            key, "Encrypt", request, .init(ciphertextBlob: Data(blob), keyId: key.arn, encryptionAlgorithm: algorithm))
+            arn, "Encrypt", request, .init(ciphertextBlob: Data(blob), keyId: arn, encryptionAlgorithm: algorithm))
     }
 
     private func action(_ name: String, _ algorithm: String, _ context: [String: String]?) -> KMSAction {
@@ -73,10 +74,11 @@ extension KMSOperations {
         if ignoring { try stopIfDry(input.dryRun) }
         let opened = try await open(input.ciphertextBlob, key, algorithm, input.encryptionContext)
         try stopIfDry(input.dryRun)
+        let arn = key.arn
         return try await used(
-            key, "Decrypt", request,
+            arn, "Decrypt", request,
             .init(
-                keyId: key.arn, plaintext: opened.plaintext.data, encryptionAlgorithm: algorithm,
+                keyId: arn, plaintext: opened.plaintext.data, encryptionAlgorithm: algorithm,
                 keyMaterialId: opened.materialID))
     }
 

@@ -101,7 +101,7 @@ struct KMSAuthorizer: Sendable {
 
     private func decide(_ call: KMSCall, _ action: KMSAction, on key: KMSKey) async throws -> Basis {
         let full = "kms:\(action.name)"
-        let policy = try parsed.policy(key.policy)
+        let policy = try parsed.policy(of: key)
         // Most policies have no conditions, and gathering their values is most of a decision's work.
         let conditions = policy.hasConditions ? try await conditionValues(call, action, key) : [:]
         var allowsPrincipal = false
@@ -301,16 +301,22 @@ extension KMSGrant {
     }
 }
 
-/// Parsed policies by their text: parsing is the costly part of a decision.
+/// Parsed policies of keys: parsing is the costly part of a decision.
 private final class ParsedPolicies: Sendable {
-    private let known = Mutex<[String: KeyPolicy]>([:])
+    private struct Entry {
+        let text: String
+        let policy: KeyPolicy
+    }
 
-    func policy(_ text: String) throws(KeyError) -> KeyPolicy {
-        if let policy = known.withLock({ $0[text] }) { return policy }
-        let policy = try KeyPolicy(parsing: text)
+    private let known = Mutex<[String: Entry]>([:])
+
+    /// A key's policy. What is known under its ID is taken only if it is the same text.
+    func policy(of key: KMSKey) throws(KeyError) -> KeyPolicy {
+        if let entry = known.withLock({ $0[key.keyID] }), entry.text == key.policy { return entry.policy }
+        let policy = try KeyPolicy(parsing: key.policy)
         known.withLock { known in
             if known.count >= 1000 { known.removeAll(keepingCapacity: true) }
-            known[text] = policy
+            known[key.keyID] = Entry(text: key.policy, policy: policy)
         }
         return policy
     }
