@@ -1,7 +1,7 @@
 import AWSProtocol
 import HTTPTypes
 import NIOCore
-import NIOHTTPTypes
+import NIOHTTP1
 
 /// Answers small documents on the event loop of their connection, and passes all other requests on.
 ///
@@ -11,10 +11,10 @@ import NIOHTTPTypes
 /// the event loop. Requests of one connection are answered in their order: one is taken only when no other is under way,
 /// and what arrives meanwhile is held, at most what one read from the socket holds.
 final class PromptHandler: ChannelDuplexHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
-    typealias OutboundIn = HTTPResponsePart
-    typealias OutboundOut = HTTPResponsePart
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
 
     /// The largest body that is gathered, in bytes.
     static let bodyBytesMax = 64 << 10
@@ -23,7 +23,7 @@ final class PromptHandler: ChannelDuplexHandler {
         /// Between requests. Next: `gathering`, `passing`.
         case idle
         /// Reading a request that is answered here. Next: `answering`.
-        case gathering(HTTPRequest, ByteBuffer?)
+        case gathering(HTTPRequestHead, ByteBuffer?)
         /// Reading a request that is passed on. Next: `idle`.
         case passing
         /// A request is being answered here. Next: `idle`.
@@ -32,29 +32,38 @@ final class PromptHandler: ChannelDuplexHandler {
 
     /// What arrived while a request was being answered.
     private enum Held {
-        case part(HTTPRequestPart)
+        case part(HTTPServerRequestPart)
         case event(Any)
         case failure(any Error)
     }
 
     private let door: HTTPDoor
+    private let idleTimeout: TimeAmount?
     private var state = State.idle
     /// Requests passed on whose answers have not ended.
     private var passed = 0
+    private var lastAnswer = NIODeadline.now()
     private var held: [Held] = []
     private var wantsRead = false
     private var context: ChannelHandlerContext?
+    private var encoder: ChannelHandlerContext?
     private var remoteAddress = ""
 
-    init(_ door: HTTPDoor) { self.door = door }
+    init(_ door: HTTPDoor, idleTimeout: TimeAmount? = nil) {
+        self.door = door
+        self.idleTimeout = idleTimeout
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        // Answers are written as bytes, from where the encoder of all others stands; without one none is written here.
+        encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
         remoteAddress = context.remoteAddress?.ipAddress ?? ""
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        encoder = nil
         held = []
     }
 
@@ -70,8 +79,10 @@ final class PromptHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // The end of the client's side would end the connection before its last answer.
-        if isAnswering {
+        if event is IdleStateHandler.IdleStateEvent {
+            closeIfIdle(context)
+        } else if isAnswering || (event is ChannelShouldQuiesceEvent && isGathering) {
+            // A client's end, or the server's, would end the connection before its last answer.
             held.append(.event(event))
         } else {
             context.fireUserInboundEventTriggered(event)
@@ -91,9 +102,23 @@ final class PromptHandler: ChannelDuplexHandler {
         if case .answering = state { true } else { false }
     }
 
-    private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+    private var isGathering: Bool {
+        if case .gathering = state { true } else { false }
+    }
+
+    /// Nothing has come for the time given. Only a client that waits for an answer may be silent as long.
+    private func closeIfIdle(_ context: ChannelHandlerContext) {
+        guard let idleTimeout, NIODeadline.now() - lastAnswer >= idleTimeout else { return }
+        switch state {
+        case .answering: return
+        case .idle where passed > 0: return
+        case .idle, .gathering, .passing: context.close(promise: nil)
+        }
+    }
+
+    private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
         switch (state, part) {
-        case (.idle, .head(let head)) where passed == 0 && Self.isPrompt(head):
+        case (.idle, .head(let head)) where passed == 0 && encoder != nil && Self.isPrompt(head):
             state = .gathering(head, nil)
         case (.gathering(let head, let soFar), .body(let piece)):
             state = .idle  // So that the buffer is not copied.
@@ -122,20 +147,17 @@ final class PromptHandler: ChannelDuplexHandler {
     }
 
     /// Whether a request is a small document for one of the JSON services, with nothing about it that needs a task.
-    private static func isPrompt(_ head: HTTPRequest) -> Bool {
-        guard head.method == .post else { return false }
-        var hasTarget = false
-        var length: Int?
-        for field in head.headerFields {
-            switch field.name.canonicalName {
-            case "x-amz-target": hasTarget = true
-            case "content-length": length = Int(field.value)
-            case "transfer-encoding", "expect", "upgrade": return false
-            case "connection": guard field.value.lowercased() == "keep-alive" else { return false }
-            default: break
-            }
+    private static func isPrompt(_ head: HTTPRequestHead) -> Bool {
+        guard head.method == .POST, head.version == .http1_1, head.uri.utf8.first == UInt8(ascii: "/") else {
+            return false
         }
-        return hasTarget && length.map { (0...bodyBytesMax).contains($0) } ?? false
+        let headers = head.headers
+        guard headers.contains(name: "X-Amz-Target"), let length = headers.first(name: "Content-Length"),
+            let bytes = Int(length), (0...bodyBytesMax).contains(bytes), !headers.contains(name: "Transfer-Encoding"),
+            !headers.contains(name: "Expect"), !headers.contains(name: "Upgrade")
+        else { return false }
+        guard let connection = headers.first(name: "Connection") else { return true }
+        return connection.lowercased() == "keep-alive"
     }
 
     // MARK: Outbound
@@ -149,19 +171,25 @@ final class PromptHandler: ChannelDuplexHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        // An answer to bytes that were no request ends without one.
-        if case .end = unwrapOutboundIn(data) { passed = max(0, passed - 1) }
+        if case .end = unwrapOutboundIn(data) {
+            // An answer to bytes that were no request ends without one.
+            passed = max(0, passed - 1)
+            lastAnswer = .now()
+        }
         context.write(data, promise: promise)
     }
 
     // MARK: Answers
 
-    private func answer(_ head: HTTPRequest, _ body: ByteBuffer?, _ context: ChannelHandlerContext) {
+    private func answer(_ head: HTTPRequestHead, _ body: ByteBuffer?, _ context: ChannelHandlerContext) {
         let started = ContinuousClock.now
         let bytes = body.map { Array($0.readableBytesView) } ?? []
         door.metrics.began()
         door.metrics.received(bytes: bytes.count)
-        let request = door.serviceRequest(head, RequestBody(bytes: bytes), from: remoteAddress)
+        let (authority, fields) = Self.fields(head.headers)
+        let request = door.serviceRequest(
+            HTTPRequest(method: .post, scheme: "http", authority: authority, path: head.uri, headerFields: fields),
+            RequestBody(bytes: bytes), from: remoteAddress)
         let loop = context.eventLoop
         let handler = NIOLoopBound(self, eventLoop: loop)
         // Unstructured, for a pipeline has no task of its own: it ends with the answer, which the connection waits for.
@@ -179,21 +207,57 @@ final class PromptHandler: ChannelDuplexHandler {
         }
     }
 
+    /// The header fields in the words of HTTPTypes, and the host apart, as NIO's own conversion has it.
+    private static func fields(_ headers: HTTPHeaders) -> (authority: String?, fields: HTTPFields) {
+        var authority: String?
+        var fields = HTTPFields()
+        fields.reserveCapacity(headers.count)
+        for (name, value) in headers {
+            guard let name = HTTPField.Name(name) else { continue }
+            if authority == nil, name.canonicalName == "host" {
+                authority = value
+            } else {
+                fields.append(HTTPField(name: name, value: value))
+            }
+        }
+        return (authority, fields)
+    }
+
     private func send(_ response: ServiceResponse?) {
         // Without a context the connection has gone, and nobody waits for the answer.
-        guard let context else { return }
+        guard let context, let encoder else { return }
         guard let response else {
             context.close(promise: nil)
             return
         }
         let head = door.responseHead(response, isHead: false, mustClose: false)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if case .bytes(let bytes) = response.body, head.status.code != 204, head.status.code != 304 {
-            context.write(wrapOutboundOut(.body(ByteBuffer(bytes: bytes))), promise: nil)
-        }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        encoder.writeAndFlush(NIOAny(Self.bytes(head, response.body, context.channel.allocator)), promise: nil)
         state = .idle
+        lastAnswer = .now()
         goOn(context)
+    }
+
+    /// A whole answer as it goes over the wire (RFC 9112 §4). The values of fields have no line ends: HTTPTypes sees to that.
+    private static func bytes(
+        _ head: HTTPResponse, _ body: AWSProtocol.ResponseBody, _ allocator: ByteBufferAllocator
+    ) -> ByteBuffer {
+        var content: [UInt8] = []
+        if case .bytes(let bytes) = body, head.status.code != 204, head.status.code != 304 { content = bytes }
+        var buffer = allocator.buffer(capacity: 512 + content.count)
+        if head.status.code == 200 {
+            buffer.writeStaticString("HTTP/1.1 200 OK\r\n")
+        } else {
+            buffer.writeString("HTTP/1.1 \(head.status.code) \(head.status.reasonPhrase)\r\n")
+        }
+        for field in head.headerFields {
+            buffer.writeString(field.name.rawName)
+            buffer.writeStaticString(": ")
+            buffer.writeString(field.value)
+            buffer.writeStaticString("\r\n")
+        }
+        buffer.writeStaticString("\r\n")
+        buffer.writeBytes(content)
+        return buffer
     }
 
     /// Takes what arrived while a request was being answered, up to the next one that is answered here and has to wait.

@@ -1,6 +1,7 @@
 import AWSProtocol
 import Foundation
 import HTTPTypes
+import NIOCore
 import Testing
 
 @testable import CofferServer
@@ -136,6 +137,30 @@ struct PromptHandlerTests {
             #expect(answer.hasSuffix("\r\n\r\none two"))
             await wire.send(Self.document("fail"))
             #expect(await wire.read().isEmpty)
+        }
+    }
+
+    @Test("however long they take, while connections without requests are closed")
+    func idleConnections() async throws {
+        let gate = AsyncStream<Void>.makeStream()
+        try await withDoor(
+            { request in
+                for await _ in gate.stream {}
+                return await Self.echo(request)
+            }, idleTimeout: .milliseconds(50)
+        ) { port in
+            let busy = try Wire(port: port)
+            await busy.send(Self.document("patience"))
+            // This one comes later, and is closed: so the other one's time was over as well.
+            let first = try Wire(port: port)
+            #expect(await first.read().isEmpty)
+            let passed = try Wire(port: port)
+            await passed.send("GET /passed HTTP/1.1\r\nHost: x\r\n\r\n")
+            let second = try Wire(port: port)
+            #expect(await second.read().isEmpty)
+            gate.continuation.finish()
+            #expect(await busy.read(until: ">").hasSuffix(" patience>"))
+            #expect(await passed.read(until: ">").hasSuffix("GET /passed? - >"))
         }
     }
 

@@ -13,14 +13,15 @@ import Synchronization
 
 /// A door on a free port of this machine, answered by a closure, for the time of `body`.
 func withDoor(
-    _ respond: @escaping @Sendable (ServiceRequest) async -> ServiceResponse, _ body: (Int) async throws -> Void
+    _ respond: @escaping @Sendable (ServiceRequest) async -> ServiceResponse, idleTimeout: TimeAmount? = nil,
+    _ body: (Int) async throws -> Void
 ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let door = HTTPDoor(respond: respond, metrics: ServerMetrics(), region: "us-east-1", logger: logger)
     let bound = Bound()
     let server = HummingbirdCore.Server(
-        childChannelSetup: DoorChannel(door),
+        childChannelSetup: DoorChannel(door, idleTimeout: idleTimeout),
         configuration: .init(address: .hostname("127.0.0.1", port: 0)),
         onServerRunning: { bound.resolve($0.localAddress?.port) },
         eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
