@@ -312,7 +312,7 @@ private final class ParsedPolicies: Sendable {
 
     /// A key's policy. What is known under its ID is taken only if it is the same text.
     func policy(of key: KMSKey) throws(KeyError) -> KeyPolicy {
-        if let entry = known.withLock({ $0[key.keyID] }), entry.text == key.policy { return entry.policy }
+        if let entry = known.withLock({ $0[key.keyID] }), Exact.equal(entry.text, key.policy) { return entry.policy }
         let policy = try KeyPolicy(parsing: key.policy)
         known.withLock { known in
             if known.count >= 1000 { known.removeAll(keepingCapacity: true) }

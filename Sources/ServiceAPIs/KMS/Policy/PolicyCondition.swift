@@ -119,7 +119,10 @@ struct PolicyCondition: Sendable {
 /// Text as its bytes: what Unicode holds to be the same in other words is not the same to a policy, as it is not to a
 /// ciphertext's encryption context.
 enum Exact {
-    static func equal(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
+    static func equal(_ a: String, _ b: String) -> Bool {
+        var (a, b) = (a, b)
+        return a.withUTF8 { a in b.withUTF8 { b in a.count == b.count && a.elementsEqual(b) } }
+    }
 }
 
 /// `*` and `?` as policies use them.
