@@ -49,10 +49,12 @@ public struct ProviderSet: Sendable {
         let artifactSource = ArtifactSource(store: store, requireKey: configuration.requireKey)
         return ProviderSet(
             runners: [
-                codeCommit, s3Source, artifactSource, S3Deploy(objects: objects), CodeBuildRunner(host: host, projects: projects),
+                codeCommit, s3Source, artifactSource, S3Deploy(objects: objects),
+                CodeBuildRunner(host: host, projects: projects),
                 CommandsRunner(host: host),
             ],
-            pollers: [codeCommit, s3Source, artifactSource], gitRepositories: repositories, buildProjects: projects, buildLogs: logs,
+            pollers: [codeCommit, s3Source, artifactSource], gitRepositories: repositories, buildProjects: projects,
+            buildLogs: logs,
             sandbox: sandbox)
     }
 }
