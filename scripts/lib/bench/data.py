@@ -49,6 +49,10 @@ def scientific():
             with zipfile.ZipFile(wheel(name, version)) as archive:
                 archive.extractall(partial / name)
         partial.rename(folder)
+    # Git, for one, keeps no empty directories.
+    for directory in folder.glob("*/*"):
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()
     return folder
 
 

@@ -49,7 +49,7 @@ def throughput(report, folder, present, quick):
     stores = {"coffer": peers.Coffer(folder), "coffer (zlib)": peers.Coffer(folder / "zlib", encoder="zlib")}
     stores |= {store.name: store for store in present}
     results = {name: {"new": [], "again": [], "restore": []} for name in stores}
-    for _ in range(1 if quick else 5):
+    for _ in range(1 if quick else 3):
         for name, store in stores.items():
             store.prepare()
             results[name]["new"].append(store.ingest(tree))
