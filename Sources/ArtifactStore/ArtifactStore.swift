@@ -92,7 +92,7 @@ public final class ArtifactStore: Sendable {
     /// Writes out what is only in memory, so that the next start has less to read. Nothing acknowledged depends on it.
     public func close() async throws {
         try await moveJournal(force: true)
-        try await recordHead()
+        try await recordHead(isLast: true)
         let packs = packs
         try await pool.run { try packs.flushIndexIfNeeded(force: true) }
     }

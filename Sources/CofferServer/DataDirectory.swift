@@ -64,6 +64,13 @@ public final class DataDirectory: Sendable {
 
     deinit { _ = close(lock) }
 
+    /// The number of the volume that a directory lies on; nil when there is no such directory.
+    static func volume(of directory: FilePath) -> UInt64? {
+        var status = stat()
+        guard stat(directory.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return nil }
+        return UInt64(status.st_dev)
+    }
+
     private static func takeLock(_ file: FilePath, directory: String) throws -> CInt {
         let descriptor = open(file.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {

@@ -42,6 +42,7 @@ struct House: Sendable {
         storing.presentationChanged = ObjectStorage.presentationChanged
         storing.scope = configuration.dedupScope
         storing.chunker = configuration.chunker
+        storing.witnesses = try witnesses(configuration, directory, logger)
         let store = try await ArtifactStore(
             configuration: storing, catalog: catalog, keys: keys,
             admits: { key, scope in
@@ -100,6 +101,25 @@ struct House: Sendable {
         }
         logger.warning("the database was put back: \(problem)")
         try await store.acknowledgeRollback(problem, by: "coffer serve --accept-rollback")
+    }
+
+    /// The witnesses of the version log. One on the data's own volume is restored together with it.
+    private static func witnesses(_ configuration: ServerConfiguration, _ directory: DataDirectory, _ logger: Logger)
+        throws -> [WitnessFile]
+    {
+        try configuration.witnesses.map { name in
+            let path = FilePath(FileManager.default.currentDirectoryPath).pushing(FilePath(name))
+            let folder = path.removingLastComponent()
+            guard let volume = DataDirectory.volume(of: folder) else {
+                throw StartupError(
+                    .usage,
+                    "the witness \(name) cannot be kept: there is no directory \(folder); is its volume mounted?")
+            }
+            if volume == DataDirectory.volume(of: directory.store) {
+                logger.warning("the witness \(name) lies on the volume of the data: what restores one restores both")
+            }
+            return WitnessFile(path)
+        }
     }
 
     private static func openKeys(

@@ -65,10 +65,10 @@ public struct Server: Sendable {
         logger.info("stopped")
     }
 
-    /// The libraries' own chatter only matters when something goes wrong.
+    /// What goes wrong in them ends the server with an error of ours; their own words for it tell the operator nothing.
     private func quiet(_ logger: Logger) -> Logger {
         var logger = logger
-        logger.logLevel = max(logger.logLevel, .error)
+        logger.logLevel = max(logger.logLevel, .critical)
         return logger
     }
 }

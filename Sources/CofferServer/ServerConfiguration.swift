@@ -29,6 +29,8 @@ public struct ServerConfiguration: Sendable {
     public var rootPassphrase: String?
     /// Starts although the database was put back to an earlier state, which is then recorded in the version log.
     public var acceptsRollback = false
+    /// Files outside the data directory that keep how far the version log has come.
+    public var witnesses: [String] = []
     /// Lowest level that reaches standard error.
     public var logLevel = Logger.Level.info
 

@@ -1,8 +1,12 @@
 """coffer verify: what it confirms, and that every kind of tampering with the database is named."""
 
+import json
 import shutil
 import sqlite3
+import struct
 import unittest
+
+from cryptography.hazmat.primitives import serialization
 
 from server import Server, binary
 
@@ -86,6 +90,54 @@ class IntegrityCase(unittest.TestCase):
         self.server.arguments.remove("--accept-rollback")
         self.server.restart()
         self.assertEqual(self.verify().returncode, 0)
+
+    def test_an_old_copy_of_everything(self):
+        """Database and mark are put back together: only the witness knows better."""
+        witness = self.server.home / "witness"
+        self.server.arguments += ["--witness", str(witness)]
+        self.server.restart()
+        self.server.stop()
+        kept = self.server.home / "kept"
+        shutil.copytree(self.server.data, kept)
+        self.server.start()
+        self.server.coffer("artifact", "put", "web/app", self.server.home / "in-0")
+        self.server.stop()
+        told = [json.loads(line) for line in witness.read_text().splitlines()]
+        self.assertEqual([head["size"] for head in told], [3, 4])
+        self.assert_signed(told[-1])
+        shutil.rmtree(self.server.data)
+        shutil.copytree(kept, self.server.data)
+        serve = [binary(), "serve", "--data", self.server.data, "--listen", "127.0.0.1:0", "--witness", witness]
+        refused = self.server.run(*serve, check=False)
+        self.assertEqual(refused.returncode, 11, refused.stderr)
+        self.assertIn(f"the witness {witness} saw 4", refused.stderr)
+        self.server.arguments.append("--accept-rollback")
+        self.server.start()
+        self.server.arguments.remove("--accept-rollback")
+        self.assertEqual(self.verify().returncode, 0)
+        self.server.restart()
+        self.assertEqual(self.verify("--content").returncode, 0)
+        self.server.stop()
+        witness.unlink()
+        refused = self.server.run(*serve, check=False)
+        self.assertEqual(refused.returncode, 11, refused.stderr)
+        self.assertIn("has nothing about this instance", refused.stderr)
+        refused = self.server.run(*serve[:-1], self.server.home / "unmounted" / "witness", check=False)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("is its volume mounted?", refused.stderr)
+
+    def assert_signed(self, head):
+        """Checks a line as somebody does who has only the line."""
+
+        def field(text):
+            return struct.pack(">I", len(text) // 2) + bytes.fromhex(text)
+
+        message = b"coffer/1/witness\0" + field(head["instance"]) + struct.pack(">Q", head["size"])
+        message += bytes.fromhex(head["root"]) + field(head["leaf"])
+        message += struct.pack(">Q", head["journalSize"]) + field(head["journalHead"])
+        message += struct.pack(">QB", head["at"], head["supersedes"])
+        key = serialization.load_der_public_key(bytes.fromhex(head["publicKey"]))
+        key.verify(bytes.fromhex(head["signature"]), message)
 
     def test_a_disabled_key(self):
         key = self.server.aws("kms", "create-key")["KeyMetadata"]["KeyId"]

@@ -51,6 +51,8 @@ public struct StoreConfiguration: Sendable {
     public var cutsContainers: Bool = true
     /// Chunk index entries kept in memory before they are written out as a sorted run.
     public var indexTailEntries: Int = 262_144
+    /// Keep how far the version log has come where a restored copy of all of the store does not reach.
+    public var witnesses: [any LogWitness] = []
     /// Why an execution still needs the versions it made, one sentence a reason; empty when it does not. Asked within the
     /// transaction that would delete such a version.
     public var executionUses: @Sendable (_ execution: String, Transaction) throws -> [String] = { _, _ in [] }

@@ -7,11 +7,19 @@ import Synchronization
 extension ArtifactStore {
     /// Signs the head of the version log, if it has grown, and keeps how far both logs have come beside the root key. The
     /// server does so every minute and when it stops.
-    public func recordHead() async throws {
+    public func recordHead() async throws { try await recordHead(isLast: false) }
+
+    /// Does the same, with the witnesses told at once when it `isLast` for now.
+    func recordHead(isLast: Bool, supersedes: Bool = false) async throws {
         // Rarely two at once: every minute, when the signing key rotates, when the server stops. A later head must never
         // take the tree of an earlier one, nor the mark go back.
         while !versionLog.headGate.enter() { try await Task.sleep(for: .milliseconds(5)) }
         defer { versionLog.headGate.leave() }
+        try await signHead()
+        try await tellWitnesses(now: isLast || supersedes, supersedes: supersedes)
+    }
+
+    private func signHead() async throws {
         let (size, leaf) = try await catalog.read { try VersionLog.last($0) }
         let last = try await catalog.read {
             try $0.row("SELECT size, journal_size FROM store_log_heads ORDER BY size DESC LIMIT 1")
@@ -64,11 +72,21 @@ extension ArtifactStore {
         }
     }
 
-    /// Compares both logs with the mark beside the root key: what a database that was put back to an earlier state lacks.
+    /// Compares both logs with the mark beside the root key and with what the witnesses saw: what a database that was put back
+    /// to an earlier state lacks.
     ///
     /// - Returns: what is wrong, in words; nil when the logs go on from where they were. Restoring the mark together with
-    ///   the database is not noticed.
+    ///   the database is noticed by witnesses only.
+    /// - Throws: `StoreError` when a witness cannot be asked.
     public func rollbackProblem() async throws -> String? {
+        if let problem = try await markProblem() { return problem }
+        for witness in configuration.witnesses {
+            if let problem = try await problem(with: witness) { return problem }
+        }
+        return nil
+    }
+
+    private func markProblem() async throws -> String? {
         guard let mark = try await versionLog.signer.highWaterMark() else {
             let head = try await catalog.read { try $0.row("SELECT size FROM store_log_heads LIMIT 1") }
             return head == nil ? nil : "the high-water mark beside the root key is missing"
@@ -95,7 +113,7 @@ extension ArtifactStore {
         statement.note = problem
         let stated = statement
         try await catalog.write { [versionLog] in _ = try versionLog.append(stated, subject: "restore", $0) }
-        try await recordHead()
+        try await recordHead(isLast: true, supersedes: true)
     }
 
     /// Makes a new signing key current. The old one certifies it, in the log.

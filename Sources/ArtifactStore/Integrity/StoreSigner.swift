@@ -5,6 +5,8 @@ import Synchronization
 
 /// Signs what the store states, and vouches for its rows. Calls neither suspend nor touch the disk, except where async.
 public protocol StoreSigner: Sendable {
+    /// The instance's id, in hexadecimal.
+    func instanceID() throws -> String
     /// Signs with the current key, or with the one of `version`.
     func sign(_ message: [UInt8], version: UInt32?) throws -> InstanceSignature
     /// Whether a signature is the instance's.
@@ -45,6 +47,7 @@ struct HierarchySigner: StoreSigner {
     }
 
     func publicKey() throws -> (version: UInt32, spki: [UInt8]) { try hierarchy.instancePublicKey() }
+    func instanceID() throws -> String { try hierarchy.instanceID() }
     func rotateKey() async throws { _ = try await hierarchy.rotateSigningKey() }
     func journalHead() async throws -> (size: Int64, code: [UInt8]) { try await hierarchy.journalHead() }
     func highWaterMark() async throws -> HighWaterMark? { try await hierarchy.highWaterMark() }
@@ -76,11 +79,14 @@ package final class EphemeralSigner: StoreSigner {
     private let keys: Mutex<[AsymmetricPrivateKey]>
     private let mark = Mutex<HighWaterMark?>(nil)
     private let rows = Mutex([SecretBytes.random(count: 32)])
+    private let id = Hex.encode(SecureRandom.bytes(16))
 
     package init() throws {
         let first = try AsymmetricPrivateKey.generate(.ed25519)
         keys = Mutex([first])
     }
+
+    package func instanceID() throws -> String { id }
 
     package func sign(_ message: [UInt8], version: UInt32?) throws -> InstanceSignature {
         let all = keys.withLock { $0 }

@@ -30,11 +30,15 @@ extension ArtifactStore {
     /// Rows that are compared at a time: memory does not grow with the store.
     private static let verificationBatch = 500
 
-    /// Checks the version log with its heads, the mark beside the root key, every version and pin against what was stated,
+    /// Checks the version log with its heads, the mark beside the root key, the witnesses, every version and pin against what was stated,
     /// and the records of keys. Content is read by ``ArtifactStore/verifyContent(_:from:byteLimit:)``.
     public func verify() async throws -> VerificationReport {
         var report = VerificationReport()
-        if let problem = try await rollbackProblem() { report.problems.append(problem) }
+        do {
+            if let problem = try await rollbackProblem() { report.problems.append(problem) }
+        } catch let error as StoreError {
+            report.problems.append(error.message)
+        }
         try await verifyLog(&report)
         try await compareVersions(&report)
         try await findMissingVersions(&report)

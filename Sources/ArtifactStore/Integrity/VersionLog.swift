@@ -13,6 +13,8 @@ final class VersionLog: Sendable {
     private let ring: StorageKeyRing
     /// The tree over the entries that a head was made of last.
     let frontier = Mutex(MerkleFrontier())
+    /// What the witnesses were told last, by their names.
+    let witnessed = Mutex<[String: WitnessedPlace]>([:])
     /// Lets one at a time make a head.
     let headGate = Gate()
     /// The last entry of this process: after it the next one is expected.

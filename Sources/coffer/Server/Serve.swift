@@ -33,6 +33,16 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Start although the database was put back to an earlier state; the version log records it.")
     var acceptRollback = false
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            A file that is only ever added to, best on another machine's volume: it is told how far the version log has \
+            come, four times an hour and at the end. A start from an older copy of everything else is then refused. Once \
+            more for each further file.
+            """,
+            valueName: "file"))
+    var witness: [String] = []
+
     @Option(help: ArgumentHelp("Seconds between two looks at a polled source.", valueName: "seconds"))
     var pollSeconds = 10
 
@@ -87,6 +97,7 @@ struct Serve: AsyncParsableCommand {
         configuration.dedupScope = StoreConfiguration.Scope(rawValue: dedupScope) ?? .key
         configuration.acceptsRollback = acceptRollback
         configuration.chunker = StoreConfiguration.Chunker(rawValue: chunker) ?? .gear
+        configuration.witnesses = witness
         configuration.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         if let id = environment["COFFER_ROOT_ACCESS_KEY_ID"], !id.isEmpty,
             let secret = environment["COFFER_ROOT_SECRET_ACCESS_KEY"], !secret.isEmpty
