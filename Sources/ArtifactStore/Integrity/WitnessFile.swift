@@ -18,6 +18,7 @@ public struct WitnessFile: LogWitness {
     /// The largest line that is taken for a head, in bytes.
     private static let lineBytesMax = 4096
 
+    /// Reads the file from its beginning. Throws `StoreError` when it cannot be read, or there is no such directory.
     public func newest(of instance: String) async throws -> WitnessedHead? {
         let path = path
         return try await Self.offPool {
@@ -47,6 +48,7 @@ public struct WitnessFile: LogWitness {
         }
     }
 
+    /// Adds a line and flushes it. Throws `StoreError` when it cannot be written.
     public func keep(_ head: WitnessedHead) async throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
