@@ -193,6 +193,10 @@ class Put(unittest.TestCase):
         self.assertLess(self.wire.sent, 10_000)
         self.assertEqual(item["tags"], ["good"])
         out = self.server.coffer("artifact", "get", "web/file@good", "-", "--zip", text=False).stdout
+        target = self.server.home / "one-file"
+        self.server.coffer("artifact", "get", "web/file@good", target)
+        self.assertEqual(target.read_bytes(), out)
+        self.assertEqual(self.server.coffer("artifact", "get", "web/file@good", target, check=False).returncode, 6)
         self.assertEqual(out, file.read_bytes())
 
     def test_a_cut_connection_costs_little_and_the_version_is_whole(self):

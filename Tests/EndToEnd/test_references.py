@@ -33,6 +33,10 @@ class References(unittest.TestCase):
         content = self.server.coffer("artifact", "cat", "hand/file@1", text=False).stdout
         self.assertEqual(content, (self.server.home / "content").read_bytes())
         self.assertEqual(self.server.coffer("artifact", "undelete", "no-id", check=False).returncode, 3)
+        self.assertEqual(self.server.coffer("artifact", "undelete", "web/app@7", check=False).returncode, 5)
+        self.server.coffer("artifact", "delete", "hand/file@1", "--yes")
+        self.server.coffer("artifact", "undelete", "hand/file@1")
+        self.assertEqual(self.kept("hand/file"), [1])
         self.assertEqual(self.server.coffer("artifact", "delete", "hand/file@1", check=False).returncode, 2, "asks first")
 
     def test_pins_and_holds_keep_what_rules_and_people_would_delete(self):

@@ -77,17 +77,34 @@ enum ReferenceRoutes {
     @Sendable static func undelete(_ request: NativeRequest) async throws -> ServiceResponse {
         let text = try request.require("id")
         try request.authorise("UndeleteArtifact", text)
-        guard let id = VersionID(text) else {
-            throw NativeError(
-                400, "InvalidParameter",
-                "\(text) is no version id; `coffer artifact list --deleted` shows those of deleted versions")
-        }
+        let id = if let id = VersionID(text) { id } else { try await deleted(text, request) }
         let version = try await request.services.store.version(id)
         guard version.draft.scope == request.scope else {
             throw StoreError(.notFound, "there is no version \(id)")
         }
         try await request.services.store.undelete(id)
         return try .json(Done("\(try await request.item(version).reference) is back"))
+    }
+
+    /// The id of a deleted version by the name that its deletion told.
+    private static func deleted(_ text: String, _ request: NativeRequest) async throws -> VersionID {
+        guard let name = try? ReferenceText(text), let artifact = name.artifact else {
+            throw NativeError(
+                400, "InvalidParameter",
+                "\(text) is neither REPOSITORY/ARTIFACT@NUMBER nor the id of a version; `coffer artifact list --deleted` "
+                    + "shows deleted versions")
+        }
+        var filter = VersionFilter(scope: request.scope, repository: name.repository, artifact: artifact)
+        filter.includesDeleted = true
+        var after: String?
+        repeat {
+            let page = try await request.services.store.versions(filter, after: after, limit: 1000)
+            for version in page.versions where version.deletedAt != nil {
+                if try await request.item(version).reference == text { return version.id }
+            }
+            after = page.next
+        } while after != nil
+        throw StoreError(.notFound, "there is no deleted version \(text)")
     }
 
     // MARK: Retention

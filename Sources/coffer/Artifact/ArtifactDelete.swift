@@ -31,7 +31,7 @@ struct ArtifactUndelete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "undelete", abstract: "Bring a deleted version back, without its tags.")
 
-    @Argument(help: "The version's id; `coffer artifact list --deleted` shows it.")
+    @Argument(help: "REPOSITORY/ARTIFACT@NUMBER, or the version's id, as `coffer artifact list --deleted` shows them.")
     var id: String
 
     @OptionGroup var connection: ConnectionOptions

@@ -9,8 +9,8 @@ struct ArtifactGet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Fetch a version as a directory, as a ZIP, or one file of it.",
         discussion: """
-            Without a path in the reference: unpacks into the directory, which is made; with --zip, writes the ZIP file. \
-            With a path: writes that file. Nothing that exists is overwritten, except by --update: it makes a directory that \
+            Without a path in the reference: unpacks into the directory, which is made; with --zip, writes the ZIP file. A \
+            version that is one file and no ZIP, and a path, are written as that file. Nothing that exists is overwritten, except by --update: it makes a directory that \
             is there equal to the version, fetching only files whose content differs and removing what the version does not \
             have.
             """)
@@ -67,6 +67,13 @@ struct ArtifactGet: AsyncParsableCommand {
         let archive = destination + ".download-\(ProcessInfo.processInfo.processIdentifier)"
         defer { unlink(archive) }
         try await fetch(route, to: archive)
+        guard try ArtifactGet.looksLikeZip(archive) else {
+            guard link(archive, destination) == 0 else {
+                throw CommandFailure(.conflict, "cannot create \(destination): \(String(cString: strerror(errno)))")
+            }
+            if !talk.isQuiet { Talk.line("1 file, \(Say.bytes(try size(of: destination))): \(destination)") }
+            return
+        }
         let report = try await ArtifactGet.unpack(archive, to: destination)
         if talk.isQuiet { return }
         Talk.line("\(report.files) files, \(Say.bytes(report.bytes)) in \(destination)")
@@ -94,6 +101,18 @@ struct ArtifactGet: AsyncParsableCommand {
             unlink(path)
             throw error
         }
+    }
+
+    /// Whether a file begins as ZIP archives do: with a member, or with the end of an empty one (APPNOTE 4.3.7, 4.3.16).
+    private static func looksLikeZip(_ path: String) throws -> Bool {
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        defer { try? file.close() }  // Only read.
+        let start = try file.read(upToCount: 4).map(Array.init) ?? []
+        return start == [0x50, 0x4b, 0x03, 0x04] || start == [0x50, 0x4b, 0x05, 0x06]
+    }
+
+    private func size(of path: String) throws -> Int64 {
+        (try FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber)?.int64Value ?? 0
     }
 
     @concurrent
