@@ -193,9 +193,11 @@ let package = Package(
         tests(
             "CofferServer",
             [
-                "AWSProtocol",
+                "AWSProtocol", "Cryptography",
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 httpTypes, log, systemPackage,

@@ -1,4 +1,5 @@
 import AWSProtocol
+import Cryptography
 import Foundation
 import HTTPTypes
 import HummingbirdCore
@@ -36,7 +37,12 @@ struct HTTPDoor: Sendable {
         let mustClose = exchange.isBodyUnasked
         let head = responseHead(response, isHead: request.method == .head, mustClose: mustClose)
         guard let writer = exchange.takeWriter() else { return }
-        try await write(response.body, head, isHead: request.method == .head, writer, counting: &sent)
+        if case .secret(let bytes) = response.body, request.method != .head {
+            sent = Int64(bytes.count)
+            try await write(bytes, head, writer, channel)
+        } else {
+            try await write(response.body, head, isHead: request.method == .head, writer, counting: &sent)
+        }
         if mustClose { throw ConnectionEnded() }
     }
 
@@ -64,7 +70,10 @@ struct HTTPDoor: Sendable {
             body = RequestBody(bytes: [])
         } else {
             body = RequestBody(
-                stream: SocketBody(body: request.body, exchange: exchange, metrics: metrics),
+                // Documents may hold plaintext; the bytes of objects and artifacts are many, and none of a key.
+                stream: SocketBody(
+                    body: request.body, exchange: exchange, metrics: metrics,
+                    isDocument: request.headers.contains(.amazonTarget)),
                 contentLength: isChunked ? nil : length)
         }
         return serviceRequest(request.head, body, from: channel.remoteAddress?.ipAddress ?? "")
@@ -122,7 +131,7 @@ struct HTTPDoor: Sendable {
             return
         }
         switch body {
-        case .empty:
+        case .empty, .secret:
             try await writer.writeResponse(head)
         case .bytes(let bytes):
             sent = Int64(bytes.count)
@@ -145,6 +154,20 @@ struct HTTPDoor: Sendable {
 }
 
 extension HTTPDoor {
+    /// Sends an answer with a secret in it. The ``PromptHandler``, through which it passes, wipes the copy that goes out.
+    private func write(
+        _ secret: SecretBytes, _ head: HTTPResponse, _ writer: consuming ResponseWriter, _ channel: any Channel
+    ) async throws {
+        let buffer = ByteBuffer(copying: secret)
+        do {
+            try await writer.write(response: head, body: .init(byteBuffer: buffer))
+        } catch {
+            // It may not have come as far, or be on its way still. Either way this closes the connection.
+            channel.closeFuture.whenComplete { _ in buffer.wipe() }
+            throw error
+        }
+    }
+
     /// The next piece of a response. What goes wrong here is ours; that a client goes away while it is sent is not.
     private func next(_ chunks: inout any AsyncIteratorProtocol<[UInt8], any Error>) async throws -> [UInt8]? {
         do {
@@ -155,6 +178,14 @@ extension HTTPDoor {
             throw error
         }
     }
+}
+
+extension HTTPField.Name {
+    /// By which documents for the JSON services are known.
+    static let amazonTarget: HTTPField.Name = {
+        guard let name = HTTPField.Name("X-Amz-Target") else { preconditionFailure("the name is a token") }
+        return name
+    }()
 }
 
 /// Thrown to close a connection whose next bytes cannot be told from the body that was never asked for.
@@ -197,22 +228,26 @@ struct SocketBody: AsyncSequence, Sendable {
     let body: HummingbirdCore.RequestBody
     let exchange: Exchange
     let metrics: ServerMetrics
+    /// Whether what is read is wiped where the socket's bytes were.
+    let isDocument: Bool
 
     struct Iterator: AsyncIteratorProtocol {
         var buffers: HummingbirdCore.RequestBody.AsyncIterator
         let exchange: Exchange
         let metrics: ServerMetrics
+        let isDocument: Bool
 
         // Concurrent like the iterator inside, which is not written to run on its caller's executor.
         @concurrent mutating func next() async throws -> [UInt8]? {
             try await exchange.sendContinue()
             guard let buffer = try await buffers.next() else { return nil }
             metrics.received(bytes: buffer.readableBytes)
+            defer { if isDocument { buffer.wipe() } }
             return Array(buffer.readableBytesView)
         }
     }
 
     func makeAsyncIterator() -> Iterator {
-        Iterator(buffers: body.makeAsyncIterator(), exchange: exchange, metrics: metrics)
+        Iterator(buffers: body.makeAsyncIterator(), exchange: exchange, metrics: metrics, isDocument: isDocument)
     }
 }

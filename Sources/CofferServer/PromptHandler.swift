@@ -1,4 +1,5 @@
 import AWSProtocol
+import Cryptography
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
@@ -23,7 +24,7 @@ final class PromptHandler: ChannelDuplexHandler {
         /// Between requests. Next: `gathering`, `passing`.
         case idle
         /// Reading a request that is answered here. Next: `answering`.
-        case gathering(HTTPRequestHead, ByteBuffer?)
+        case gathering(HTTPRequestHead, GatheredBody)
         /// Reading a request that is passed on. Next: `idle`.
         case passing
         /// A request is being answered here. Next: `idle`.
@@ -42,6 +43,8 @@ final class PromptHandler: ChannelDuplexHandler {
     private var state = State.idle
     /// Requests passed on whose answers have not ended.
     private var passed = 0
+    /// Whether the answer that is passing has a secret in it.
+    private var passesSecret = false
     private var lastAnswer = NIODeadline.now()
     private var held: [Held] = []
     private var wantsRead = false
@@ -64,6 +67,8 @@ final class PromptHandler: ChannelDuplexHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
         encoder = nil
+        if case .gathering(_, let body) = state { body.wipe() }
+        for case .part(.body(let piece)) in held { piece.wipe() }
         held = []
     }
 
@@ -119,10 +124,11 @@ final class PromptHandler: ChannelDuplexHandler {
     private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
         switch (state, part) {
         case (.idle, .head(let head)) where passed == 0 && encoder != nil && Self.isPrompt(head):
-            state = .gathering(head, nil)
-        case (.gathering(let head, let soFar), .body(let piece)):
-            state = .idle  // So that the buffer is not copied.
-            state = .gathering(head, Self.joined(soFar, piece))
+            state = .gathering(head, GatheredBody())
+        case (.gathering(let head, var body), .body(let piece)):
+            state = .idle  // So that the list is not copied.
+            body.append(piece)
+            state = .gathering(head, body)
         case (.gathering(let head, let body), .end):
             state = .answering
             answer(head, body, context)
@@ -138,12 +144,6 @@ final class PromptHandler: ChannelDuplexHandler {
             state = .idle
             context.fireChannelRead(wrapInboundOut(part))
         }
-    }
-
-    private static func joined(_ soFar: ByteBuffer?, _ piece: ByteBuffer) -> ByteBuffer {
-        guard var soFar else { return piece }
-        soFar.writeImmutableBuffer(piece)
-        return soFar
     }
 
     /// Whether a request is a small document for one of the JSON services, with nothing about it that needs a task.
@@ -171,9 +171,18 @@ final class PromptHandler: ChannelDuplexHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = unwrapOutboundIn(data) {
+        switch unwrapOutboundIn(data) {
+        case .head(let head):
+            passesSecret = head.headers.first(name: "Cache-Control") == ServiceResponse.secretCacheControl
+        case .body(.byteBuffer(let buffer)) where passesSecret:
+            let sent = promise ?? context.eventLoop.makePromise()
+            context.write(data, promise: sent.wiping(buffer))
+            return
+        case .body: break
+        case .end:
             // An answer to bytes that were no request ends without one.
             passed = max(0, passed - 1)
+            passesSecret = false
             lastAnswer = .now()
         }
         context.write(data, promise: promise)
@@ -181,15 +190,15 @@ final class PromptHandler: ChannelDuplexHandler {
 
     // MARK: Answers
 
-    private func answer(_ head: HTTPRequestHead, _ body: ByteBuffer?, _ context: ChannelHandlerContext) {
+    private func answer(_ head: HTTPRequestHead, _ body: GatheredBody, _ context: ChannelHandlerContext) {
         let started = ContinuousClock.now
-        let bytes = body.map { Array($0.readableBytesView) } ?? []
+        let bytes = body.take()
         door.metrics.began()
         door.metrics.received(bytes: bytes.count)
         let (authority, fields) = Self.fields(head.headers)
         let request = door.serviceRequest(
             HTTPRequest(method: .post, scheme: "http", authority: authority, path: head.uri, headerFields: fields),
-            RequestBody(bytes: bytes), from: remoteAddress)
+            RequestBody(secret: bytes), from: remoteAddress)
         let loop = context.eventLoop
         let handler = NIOLoopBound(self, eventLoop: loop)
         // Unstructured, for a pipeline has no task of its own: it ends with the answer, which the connection waits for.
@@ -231,7 +240,10 @@ final class PromptHandler: ChannelDuplexHandler {
             return
         }
         let head = door.responseHead(response, isHead: false, mustClose: false)
-        encoder.writeAndFlush(NIOAny(Self.bytes(head, response.body, context.channel.allocator)), promise: nil)
+        let bytes = Self.bytes(head, response.body, context.channel.allocator)
+        var sent: EventLoopPromise<Void>?
+        if case .secret = response.body { sent = context.eventLoop.makePromise().wiping(bytes) }
+        encoder.writeAndFlush(NIOAny(bytes), promise: sent)
         state = .idle
         lastAnswer = .now()
         goOn(context)
@@ -241,9 +253,8 @@ final class PromptHandler: ChannelDuplexHandler {
     private static func bytes(
         _ head: HTTPResponse, _ body: AWSProtocol.ResponseBody, _ allocator: ByteBufferAllocator
     ) -> ByteBuffer {
-        var content: [UInt8] = []
-        if case .bytes(let bytes) = body, head.status.code != 204, head.status.code != 304 { content = bytes }
-        var buffer = allocator.buffer(capacity: 512 + content.count)
+        let isBodiless = head.status.code == 204 || head.status.code == 304
+        var buffer = allocator.buffer(capacity: 512 + Int(isBodiless ? 0 : body.length ?? 0))
         if head.status.code == 200 {
             buffer.writeStaticString("HTTP/1.1 200 OK\r\n")
         } else {
@@ -256,7 +267,12 @@ final class PromptHandler: ChannelDuplexHandler {
             buffer.writeStaticString("\r\n")
         }
         buffer.writeStaticString("\r\n")
-        buffer.writeBytes(content)
+        guard !isBodiless else { return buffer }
+        switch body {
+        case .bytes(let bytes): buffer.writeBytes(bytes)
+        case .secret(let bytes): bytes.withUnsafeBytes { _ = buffer.writeBytes($0) }
+        case .empty, .stream: break
+        }
         return buffer
     }
 

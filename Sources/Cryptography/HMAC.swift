@@ -71,6 +71,13 @@ public struct HMAC<Hash: BlockHash>: Sendable {
         mac.update(message)
         return mac.finish()
     }
+
+    /// The code of a message that is nobody else's business.
+    public static func code(key: SecretBytes, _ message: SecretBytes) -> [UInt8] {
+        var mac = Self(key: key)
+        message.withUnsafeBytes { mac.update($0) }
+        return mac.finish()
+    }
 }
 
 /// HMAC-SHA-1 (RFC 2202), for legacy signatures.
@@ -128,6 +135,11 @@ public struct HMACSHA256: Sendable {
 
     /// The code of one message.
     public static func code(key: SecretBytes, _ message: [UInt8]) -> SHA256Digest {
+        key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
+    }
+
+    /// The code of a message that is nobody else's business.
+    public static func code(key: SecretBytes, _ message: SecretBytes) -> SHA256Digest {
         key.withUnsafeBytes { key in message.withUnsafeBytes { code(key: key, $0) } }
     }
 }

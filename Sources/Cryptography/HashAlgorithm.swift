@@ -15,7 +15,10 @@ public enum HashAlgorithm: String, Sendable, CaseIterable {
     }
 
     /// The digest of one message.
-    public func digest(_ bytes: [UInt8]) -> [UInt8] {
+    public func digest(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes { digest($0) } }
+
+    /// The digest of one message.
+    public func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         var hash = IncrementalHash(self)
         hash.update(bytes)
         return hash.finish()

@@ -10,6 +10,8 @@ enum LockedMemory {
     private static let smallest = 32
     /// Larger blocks get pages of their own.
     private static let largest = 16 * 1024
+    /// Larger blocks are not locked: they hold documents, and would use up the limit that keys need.
+    private static let lockedMaximum = 1 << 20
 
     /// Free blocks by size class: 32, 64, … 16,384 bytes. Addresses, because raw pointers are not Sendable.
     private static let free = Mutex<[[UInt]]>(Array(repeating: [], count: 10))
@@ -51,7 +53,7 @@ enum LockedMemory {
         let mapped = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let mapped, mapped != MAP_FAILED else { preconditionFailure("out of memory for secrets") }
         // Both best effort: the limit on locked memory may be small, and a kernel may lack the advice.
-        _ = mlock(mapped, count)
+        if count <= lockedMaximum { _ = mlock(mapped, count) }
         _ = madvise(mapped, count, 16 /* MADV_DONTDUMP */)
         return mapped
     }

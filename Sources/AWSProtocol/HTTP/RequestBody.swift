@@ -1,3 +1,4 @@
+public import Cryptography
 import Synchronization
 
 /// A request's body: pieces of bytes, pulled on demand, readable once.
@@ -18,6 +19,7 @@ public struct RequestBody: AsyncSequence, Sendable {
 
     private enum Source: Sendable {
         case memory([UInt8])
+        case secret(SecretBytes)
         case stream(@Sendable () -> any AsyncIteratorProtocol<[UInt8], any Error>)
     }
 
@@ -26,6 +28,13 @@ public struct RequestBody: AsyncSequence, Sendable {
         contentLength = Int64(bytes.count)
         trailers = nil
         source = .memory(bytes)
+    }
+
+    /// A document that may hold plaintext, in memory that is wiped when nobody needs it any more.
+    public init(secret bytes: SecretBytes) {
+        contentLength = Int64(bytes.count)
+        trailers = nil
+        source = .secret(bytes)
     }
 
     /// A body that arrives piece by piece.
@@ -44,22 +53,56 @@ public struct RequestBody: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> Iterator {
         switch source {
         case .memory(let bytes): Iterator(base: SinglePiece(piece: bytes.isEmpty ? nil : bytes))
+        case .secret(let bytes): Iterator(base: SinglePiece(piece: bytes.count == 0 ? nil : bytes.disclosing()))
         case .stream(let make): Iterator(base: make())
         }
     }
 
-    /// Reads the whole body into memory.
+    /// Reads the whole body into memory; of a secret document it makes a copy.
     /// - Parameter limit: the most bytes to accept.
     /// - Throws: ``AWSError`` `RequestEntityTooLarge` beyond the limit; whatever reading throws.
     public func collect(upTo limit: Int) async throws -> [UInt8] {
         if let contentLength, contentLength > Int64(limit) { throw AWSError.tooLarge(limit: limit) }
-        if case .memory(let bytes) = source { return bytes }
+        switch source {
+        case .memory(let bytes): return bytes
+        case .secret(let bytes): return bytes.disclosing()
+        case .stream: break
+        }
         var all: [UInt8] = []
         for try await piece in self {
             guard all.count + piece.count <= limit else { throw AWSError.tooLarge(limit: limit) }
             all.append(contentsOf: piece)
         }
         return all
+    }
+
+    /// Reads the whole body into secret memory. The pieces of a stream are wiped behind it.
+    /// - Parameter limit: the most bytes to accept.
+    /// - Throws: ``AWSError`` `RequestEntityTooLarge` beyond the limit; whatever reading throws.
+    public func secret(upTo limit: Int) async throws -> SecretBytes {
+        if let contentLength, contentLength > Int64(limit) { throw AWSError.tooLarge(limit: limit) }
+        switch source {
+        case .memory(let bytes): return bytes.withUnsafeBytes { SecretBytes(copying: $0) }
+        case .secret(let bytes): return bytes
+        case .stream: break
+        }
+        // What a client announces is no reason to take as much memory before it comes.
+        var all = SecretBuffer(reserving: Swift.min(Int(contentLength ?? 0), 64 << 10))
+        var pieces = makeAsyncIterator()
+        while var piece = try await pieces.next() {
+            let isTooMuch = all.count + piece.count > limit
+            if !isTooMuch { piece.withUnsafeBytes { all.append($0) } }
+            wipe(&piece)
+            if isTooMuch { throw AWSError.tooLarge(limit: limit) }
+        }
+        return all.finish()
+    }
+
+    /// The same body in memory, and the SHA-256 of its bytes. What comes as a stream comes to lie in secret memory.
+    func gathered(upTo limit: Int) async throws -> (body: RequestBody, digest: SHA256Digest) {
+        if case .memory(let bytes) = source, bytes.count <= limit { return (self, SHA256.digest(bytes)) }
+        let bytes = try await secret(upTo: limit)
+        return (RequestBody(secret: bytes), bytes.withUnsafeBytes { SHA256.digest($0) })
     }
 
     /// Pulls the pieces of a body.

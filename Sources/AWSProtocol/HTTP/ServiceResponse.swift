@@ -1,3 +1,4 @@
+public import Cryptography
 public import HTTPTypes
 
 /// An HTTP response, free of any transport.
@@ -22,6 +23,19 @@ public struct ServiceResponse: Sendable {
         headers[name] = value
     }
 
+    /// What an answer with a secret in it says of caching, as the answers of AWS KMS do. By this the transport knows such an
+    /// answer where its parts are all that it sees.
+    public static let secretCacheControl = "no-cache, no-store, must-revalidate, private"
+
+    /// The fields of an answer with a secret in it.
+    static let secretFields: [HTTPField] = {
+        var fields = [
+            HTTPField(name: .cacheControl, value: secretCacheControl), HTTPField(name: .expires, value: "0"),
+        ]
+        if let pragma = HTTPField.Name("Pragma") { fields.append(HTTPField(name: pragma, value: "no-cache")) }
+        return fields
+    }()
+
     /// A response with a UTF-8 text body.
     public static func text(status: Int, contentType: String, _ text: String) -> ServiceResponse {
         ServiceResponse(status: status, headers: [.contentType: contentType], body: .bytes(Array(text.utf8)))
@@ -34,6 +48,8 @@ public enum ResponseBody: Sendable {
     case empty
     /// Bytes in memory.
     case bytes([UInt8])
+    /// A document with plaintext in it. Whoever copies it for the wire wipes the copy when it has been sent.
+    case secret(SecretBytes)
     /// Bytes produced while they are sent. A stream that throws must break the connection, so that the client notices.
     case stream(length: Int64?, any AsyncSequence<[UInt8], any Error> & Sendable)
 
@@ -42,16 +58,18 @@ public enum ResponseBody: Sendable {
         switch self {
         case .empty: 0
         case .bytes(let bytes): Int64(bytes.count)
+        case .secret(let bytes): Int64(bytes.count)
         case .stream(let length, _): length
         }
     }
 
-    /// Reads everything into memory; for tests and small documents.
+    /// Reads everything into memory; for tests and small documents. Of a secret it makes a copy that nobody wipes.
     /// - Throws: ``AWSError`` `RequestEntityTooLarge` beyond `limit`; whatever the stream throws.
     public func collect(upTo limit: Int) async throws -> [UInt8] {
         switch self {
         case .empty: return []
         case .bytes(let bytes): return bytes
+        case .secret(let bytes): return bytes.disclosing()
         case .stream(_, let stream):
             var all: [UInt8] = []
             for try await piece in stream {

@@ -1,4 +1,5 @@
 import AccessControl
+import Cryptography
 import Foundation
 import HTTPTypes
 
@@ -7,7 +8,7 @@ public struct JSONOperationTable: Sendable {
     /// The largest request document, in bytes.
     public static let bodyBytesMax = 16 << 20
 
-    private typealias Handler = @Sendable ([UInt8], ServiceRequest) async throws -> [UInt8]
+    private typealias Handler = @Sendable (SecretBytes, ServiceRequest) async throws -> ResponseBody
 
     private let shapes: ShapeTable
     private let limits: JSONParser.Limits
@@ -37,10 +38,10 @@ public struct JSONOperationTable: Sendable {
     public mutating func on<Input: Decodable & SendableMetatype, Output: Encodable & SendableMetatype>(
         _ operation: String, _ body: @escaping @Sendable (Input, ServiceRequest) async throws -> Output
     ) {
-        let (shapes, limits) = (shapes, limits)
+        let (shapes, limits) = (shapes, limits(of: operation))
         handlers[operation] = { bytes, request in
             let input: Input = try Self.decode(bytes, operation, shapes, limits)
-            return try AWSJSON.encode(try await body(input, request))
+            return try AWSJSON.answer(try await body(input, request))
         }
     }
 
@@ -48,12 +49,18 @@ public struct JSONOperationTable: Sendable {
     public mutating func on<Input: Decodable & SendableMetatype>(
         _ operation: String, _ body: @escaping @Sendable (Input, ServiceRequest) async throws -> Void
     ) {
-        let (shapes, limits) = (shapes, limits)
+        let (shapes, limits) = (shapes, limits(of: operation))
         handlers[operation] = { bytes, request in
             let input: Input = try Self.decode(bytes, operation, shapes, limits)
             try await body(input, request)
-            return Array("{}".utf8)
+            return .bytes(Array("{}".utf8))
         }
+    }
+
+    private func limits(of operation: String) -> JSONParser.Limits {
+        var limits = limits
+        limits.secretMembers = shapes.secretMembers(of: operation)
+        return limits
     }
 
     /// The operations that have been added.
@@ -63,13 +70,14 @@ public struct JSONOperationTable: Sendable {
     public func respond(to request: ServiceRequest) async -> ServiceResponse {
         do {
             let operation = try Self.operation(of: request)
-            let bytes = try await answer(operation, request)
+            let body = try await answer(operation, request)
             var headers = HTTPFields()
             headers.append(
                 HTTPField(
                     name: .contentType, value: request.headers.text("content-type") ?? "application/x-amz-json-1.1"))
             headers.append(HTTPField(name: .amazonRequestID, value: request.requestID))
-            return ServiceResponse(status: 200, headers: headers, body: .bytes(bytes))
+            if case .secret = body { headers.append(contentsOf: ServiceResponse.secretFields) }
+            return ServiceResponse(status: 200, headers: headers, body: body)
         } catch {
             return .failure(self.error(for: error, request), to: request, in: .json)
         }
@@ -85,11 +93,11 @@ public struct JSONOperationTable: Sendable {
         return String(target[target.utf8.index(after: dot)...])
     }
 
-    private func answer(_ operation: String, _ request: ServiceRequest) async throws -> [UInt8] {
+    private func answer(_ operation: String, _ request: ServiceRequest) async throws -> ResponseBody {
         guard shapes.inputs[operation] != nil else {
             throw AWSError("UnknownOperationException", "There is no operation \(operation.prefix(128)).")
         }
-        let bytes = try await request.body.collect(upTo: Self.bodyBytesMax)
+        let bytes = try await request.body.secret(upTo: Self.bodyBytesMax)
         guard let handler = handlers[operation] else {
             throw AWSError(
                 "NotImplementedException", "The operation \(operation) is not available in this service.",
@@ -99,11 +107,13 @@ public struct JSONOperationTable: Sendable {
     }
 
     private static func decode<Input: Decodable>(
-        _ bytes: [UInt8], _ operation: String, _ shapes: ShapeTable, _ limits: JSONParser.Limits
+        _ bytes: SecretBytes, _ operation: String, _ shapes: ShapeTable, _ limits: JSONParser.Limits
     ) throws(AWSError) -> Input {
         let tree: JSONValue
         do throws(JSONParser.Flaw) {
-            tree = bytes.isEmpty ? .object([:]) : try JSONParser.parse(bytes, limits)
+            tree = try bytes.withUnsafeBytes { bytes throws(JSONParser.Flaw) in
+                bytes.isEmpty ? .object([:]) : try JSONParser.parse(bytes, limits)
+            }
         } catch {
             throw AWSError("SerializationException", describe(error))
         }
@@ -125,6 +135,7 @@ public struct JSONOperationTable: Sendable {
         case .malformed: "The request's body is not a JSON document."
         case .tooDeep(let maximum): "The request is nested deeper than \(maximum) levels."
         case .repeatedMember(let name): "The request names the member '\(name.prefix(128))' twice."
+        case .notBase64(let name): "'\(ShapeValidator.place(name, in: ""))' must be base 64, not a string."
         }
     }
 

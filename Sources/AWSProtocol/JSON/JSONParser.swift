@@ -1,12 +1,15 @@
+import Cryptography
+
 /// Reads a JSON document (RFC 8259) into a tree. Strict: no comments, no trailing commas, no lone surrogates, no bytes that
 /// are not UTF-8.
-///
 struct JSONParser {
     /// Why a document was refused.
     enum Flaw: Error, Equatable {
         case malformed
         case tooDeep(maximum: Int)
         case repeatedMember(String)
+        /// A member that holds a secret.
+        case notBase64(String)
     }
 
     /// What is refused besides bad grammar.
@@ -15,6 +18,8 @@ struct JSONParser {
         var depthMax = 128
         /// Whether an object may name a member twice, of which the last then counts.
         var allowsRepeatedMembers = true
+        /// Members of the outermost object whose text is base 64, decoded into secret memory and kept nowhere else.
+        var secretMembers: Set<String> = []
     }
 
     private let bytes: UnsafeRawBufferPointer
@@ -25,13 +30,18 @@ struct JSONParser {
     /// The tree of a document.
     static func parse(_ bytes: [UInt8], _ limits: Limits = Limits()) throws(Flaw) -> JSONValue {
         try bytes.withUnsafeBufferPointer { buffer throws(Flaw) in
-            var parser = JSONParser(bytes: UnsafeRawBufferPointer(buffer), limits: limits)
-            parser.skipBlanks()
-            let value = try parser.value()
-            parser.skipBlanks()
-            guard parser.index == buffer.count else { throw Flaw.malformed }
-            return value
+            try parse(UnsafeRawBufferPointer(buffer), limits)
         }
+    }
+
+    /// The tree of a document.
+    static func parse(_ bytes: UnsafeRawBufferPointer, _ limits: Limits = Limits()) throws(Flaw) -> JSONValue {
+        var parser = JSONParser(bytes: bytes, limits: limits)
+        parser.skipBlanks()
+        let value = try parser.value()
+        parser.skipBlanks()
+        guard parser.index == bytes.count else { throw Flaw.malformed }
+        return value
     }
 
     private init(bytes: UnsafeRawBufferPointer, limits: Limits) {
@@ -71,7 +81,7 @@ struct JSONParser {
             skipBlanks()
             guard take(UInt8(ascii: ":")) else { throw .malformed }
             skipBlanks()
-            let inner = try value()
+            let inner = depth == 1 && limits.secretMembers.contains(name) ? try secret(name) : try value()
             if members.updateValue(inner, forKey: name) != nil, !limits.allowsRepeatedMembers {
                 throw .repeatedMember(name)
             }
@@ -116,24 +126,49 @@ struct JSONParser {
                 index += 1
                 return text
             }
-            if byte == UInt8(ascii: "\\") { return try escapedString(from: start) }
+            if byte == UInt8(ascii: "\\") {
+                let text = try escapedText(from: start)
+                return try text.withUnsafeBufferPointer { buffer throws(Flaw) in
+                    try decode(UnsafeRawBufferPointer(buffer))
+                }
+            }
             guard byte >= 0x20 else { throw .malformed }
             index += 1
         }
         throw .malformed
     }
 
+    /// A string whose text no Swift string is made of. What is no string is read as usual, for it is refused later.
+    private mutating func secret(_ name: String) throws(Flaw) -> JSONValue {
+        guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { return try value() }
+        let start = index + 1
+        guard let end = bytes[start...].firstIndex(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") })
+        else { throw .malformed }
+        var decoded: SecretBytes?
+        if bytes[end] == UInt8(ascii: "\"") {
+            decoded = Base64.decodeSecret(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+            index = end + 1
+        } else {
+            // Some write "\/" for a slash. With room enough nothing is left behind by growing.
+            index = end
+            var text = try escapedText(from: start, reserving: bytes.count - start)
+            decoded = text.withUnsafeBytes { Base64.decodeSecret($0) }
+            wipe(&text)
+        }
+        guard let decoded else { throw .notBase64(name) }
+        return .secret(SecretBlob(decoded))
+    }
+
     /// A string with at least one escape, at which `index` stands.
-    private mutating func escapedString(from start: Int) throws(Flaw) -> String {
-        var text = Array(bytes[start..<index])
+    private mutating func escapedText(from start: Int, reserving: Int = 0) throws(Flaw) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(reserving)
+        text.append(contentsOf: bytes[start..<index])
         while index < bytes.count {
             let byte = bytes[index]
             index += 1
             switch byte {
-            case UInt8(ascii: "\""):
-                return try text.withUnsafeBufferPointer { buffer throws(Flaw) in
-                    try decode(UnsafeRawBufferPointer(buffer))
-                }
+            case UInt8(ascii: "\""): return text
             case UInt8(ascii: "\\"): try escape(into: &text)
             case 0..<0x20: throw .malformed
             default: text.append(byte)

@@ -5,6 +5,8 @@ public enum JSONValue: Sendable, Hashable {
     case integer(Int64)
     case number(Double)
     case string(String)
+    /// A blob out of a member that the service's model calls sensitive.
+    case secret(SecretBlob)
     case array([JSONValue])
     case object([String: JSONValue])
 
@@ -27,7 +29,7 @@ public enum JSONValue: Sendable, Hashable {
         case .null: "null"
         case .bool: "a boolean"
         case .integer, .number: "a number"
-        case .string: "a string"
+        case .string, .secret: "a string"
         case .array: "a list"
         case .object: "an object"
         }
@@ -65,6 +67,7 @@ extension JSONValue: Codable {
         case .integer(let integer): try container.encode(integer)
         case .number(let number): try container.encode(number)
         case .string(let text): try container.encode(text)
+        case .secret(let blob): try container.encode(blob)
         case .array(let elements): try container.encode(elements)
         case .object(let members): try container.encode(members)
         }

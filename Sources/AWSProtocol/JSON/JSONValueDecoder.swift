@@ -34,6 +34,7 @@ struct JSONValueDecoder: Decoder {
         if T.self == String.self, case .string(let text) = value { return try cast(text) }
         if T.self == JSONValue.self { return try cast(value) }
         if T.self == Data.self { return try cast(try blob()) }
+        if T.self == SecretBlob.self { return try cast(try secret()) }
         if T.self == Date.self { return try cast(try time()) }
         if T.self == [String: String].self, case .object(let members) = value { return try cast(try texts(members)) }
         return try T(from: self)
@@ -55,6 +56,14 @@ struct JSONValueDecoder: Decoder {
     private func blob() throws -> Data {
         guard case .string(let text) = value, let bytes = Base64.decode(text) else { throw mismatch(Data.self) }
         return Data(bytes)
+    }
+
+    private func secret() throws -> SecretBlob {
+        if case .secret(let blob) = value { return blob }
+        guard case .string(var text) = value,
+            let bytes = text.withUTF8({ Base64.decodeSecret(UnsafeRawBufferPointer($0)) })
+        else { throw mismatch(SecretBlob.self) }
+        return SecretBlob(bytes)
     }
 
     private func time() throws -> Date {

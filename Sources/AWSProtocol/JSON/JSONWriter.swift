@@ -1,38 +1,71 @@
 import Cryptography
 import Foundation
 
+/// JSON text under construction. Secrets are not in it: their places are noted, so that the whole can be put together in
+/// memory of the right size, which is secret too and never grows.
+struct JSONText {
+    /// Everything but the secrets.
+    fileprivate(set) var plain: [UInt8] = []
+    /// What goes where into ``plain``, in order, in base 64.
+    fileprivate(set) var secrets: [(offset: Int, blob: SecretBlob)] = []
+
+    fileprivate init() { plain.reserveCapacity(512) }
+
+    /// The whole text.
+    func secret() -> SecretBytes {
+        let count = secrets.reduce(plain.count) { $0 + Base64.encodedCount($1.blob.bytes.count) }
+        return SecretBytes(count: count) { target in
+            plain.withUnsafeBytes { plain in
+                var written = 0
+                var taken = 0
+                func copy(upTo end: Int) {
+                    UnsafeMutableRawBufferPointer(rebasing: target[written...])
+                        .copyMemory(from: UnsafeRawBufferPointer(rebasing: plain[taken..<end]))
+                    written += end - taken
+                    taken = end
+                }
+                for (offset, blob) in secrets {
+                    copy(upTo: offset)
+                    let count = Base64.encodedCount(blob.bytes.count)
+                    let place = UnsafeMutableRawBufferPointer(rebasing: target[written..<(written + count)])
+                    blob.bytes.withUnsafeBytes { Base64.encode($0, into: place) }
+                    written += count
+                }
+                copy(upTo: plain.count)
+            }
+        }
+    }
+}
+
 /// Writes a tree as JSON text: members in the order of their names, nothing escaped that need not be.
 enum JSONWriter {
-    static func bytes(_ value: JSONValue) -> [UInt8] {
-        var out: [UInt8] = []
-        out.reserveCapacity(512)
-        write(value, into: &out)
-        return out
-    }
-
-    fileprivate static func write(_ value: JSONValue, into out: inout [UInt8]) {
+    fileprivate static func write(_ value: JSONValue, into out: inout JSONText) {
         switch value {
-        case .null: out.append(contentsOf: "null".utf8)
-        case .bool(let flag): out.append(contentsOf: (flag ? "true" : "false").utf8)
-        case .integer(let integer): out.append(contentsOf: String(integer).utf8)
-        case .number(let number): write(number, into: &out)
-        case .string(let text): write(text, into: &out)
+        case .null: out.plain.append(contentsOf: "null".utf8)
+        case .bool(let flag): out.plain.append(contentsOf: (flag ? "true" : "false").utf8)
+        case .integer(let integer): out.plain.append(contentsOf: String(integer).utf8)
+        case .number(let number): write(number, into: &out.plain)
+        case .string(let text): write(text, into: &out.plain)
+        case .secret(let blob):
+            out.plain.append(UInt8(ascii: "\""))
+            out.secrets.append((out.plain.count, blob))
+            out.plain.append(UInt8(ascii: "\""))
         case .array(let elements):
-            out.append(UInt8(ascii: "["))
+            out.plain.append(UInt8(ascii: "["))
             for (index, element) in elements.enumerated() {
-                if index > 0 { out.append(UInt8(ascii: ",")) }
+                if index > 0 { out.plain.append(UInt8(ascii: ",")) }
                 write(element, into: &out)
             }
-            out.append(UInt8(ascii: "]"))
+            out.plain.append(UInt8(ascii: "]"))
         case .object(let members):
-            out.append(UInt8(ascii: "{"))
+            out.plain.append(UInt8(ascii: "{"))
             for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
-                if index > 0 { out.append(UInt8(ascii: ",")) }
-                write(member.key, into: &out)
-                out.append(UInt8(ascii: ":"))
+                if index > 0 { out.plain.append(UInt8(ascii: ",")) }
+                write(member.key, into: &out.plain)
+                out.plain.append(UInt8(ascii: ":"))
                 write(member.value, into: &out)
             }
-            out.append(UInt8(ascii: "}"))
+            out.plain.append(UInt8(ascii: "}"))
         }
     }
 
@@ -107,7 +140,7 @@ final class JSONValueEncoder: Encoder {
             }
         }
 
-        func write(into out: inout [UInt8]) {
+        func write(into out: inout JSONText) {
             switch self {
             case .value(let value): JSONWriter.write(value, into: &out)
             case .open(let encoder): encoder.write(into: &out)
@@ -121,35 +154,34 @@ final class JSONValueEncoder: Encoder {
     }
 
     /// The text of a value, which needs no tree.
-    static func bytes(_ value: some Encodable) throws -> [UInt8] {
+    static func text(_ value: some Encodable) throws -> JSONText {
         let encoder = JSONValueEncoder(nil, in: nil)
         try encoder.put(value)
-        var out: [UInt8] = []
-        out.reserveCapacity(512)
+        var out = JSONText()
         encoder.write(into: &out)
         return out
     }
 
-    private func write(into out: inout [UInt8]) {
+    private func write(into out: inout JSONText) {
         switch content {
-        case .none: out.append(contentsOf: "{}".utf8)
+        case .none: out.plain.append(contentsOf: "{}".utf8)
         case .scalar(let value): JSONWriter.write(value, into: &out)
         case .members(let members):
-            out.append(UInt8(ascii: "{"))
+            out.plain.append(UInt8(ascii: "{"))
             for (index, member) in members.sorted(by: { $0.name < $1.name }).enumerated() {
-                if index > 0 { out.append(UInt8(ascii: ",")) }
-                JSONWriter.write(member.name, into: &out)
-                out.append(UInt8(ascii: ":"))
+                if index > 0 { out.plain.append(UInt8(ascii: ",")) }
+                JSONWriter.write(member.name, into: &out.plain)
+                out.plain.append(UInt8(ascii: ":"))
                 member.node.write(into: &out)
             }
-            out.append(UInt8(ascii: "}"))
+            out.plain.append(UInt8(ascii: "}"))
         case .elements(let elements):
-            out.append(UInt8(ascii: "["))
+            out.plain.append(UInt8(ascii: "["))
             for (index, element) in elements.enumerated() {
-                if index > 0 { out.append(UInt8(ascii: ",")) }
+                if index > 0 { out.plain.append(UInt8(ascii: ",")) }
                 element.write(into: &out)
             }
-            out.append(UInt8(ascii: "]"))
+            out.plain.append(UInt8(ascii: "]"))
         }
     }
 
@@ -175,6 +207,7 @@ final class JSONValueEncoder: Encoder {
         // The types are compared first: a cast that fails costs more than all the rest.
         if T.self == String.self, let text = value as? String { return .string(text) }
         if T.self == Data.self, let data = value as? Data { return .string(data.withUnsafeBytes { Base64.encode($0) }) }
+        if T.self == SecretBlob.self, let blob = value as? SecretBlob { return .secret(blob) }
         if T.self == Date.self, let date = value as? Date {
             // From whole milliseconds, so that no binary fraction's tail is written.
             return .number((date.timeIntervalSince1970 * 1000).rounded() / 1000)

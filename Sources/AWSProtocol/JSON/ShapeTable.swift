@@ -37,6 +37,16 @@ public struct ShapeTable: Sendable {
     /// The names of all operations, known to us or not.
     public var operations: [String] { inputs.keys.sorted() }
 
+    /// The members of an operation's input whose content is to be read straight into secret memory: sensitive blobs.
+    func secretMembers(of operation: String) -> Set<String> {
+        guard let input = inputs[operation], case .structure(let members)? = shapes[input]?.kind else { return [] }
+        return Set(
+            members.lazy.filter { member in
+                guard let shape = shapes[member.shape], shape.isSensitive, case .blob = shape.kind else { return false }
+                return true
+            }.map(\.name))
+    }
+
     /// All patterns in the table, for a test that they can be used.
     var patterns: Set<String> {
         Set(

@@ -53,6 +53,7 @@ struct ShapeValidator {
         case (.blob, .string(let text)):
             guard let bytes = Base64.decode(text) else { throw Self.mismatch("base 64", value, path()) }
             checkLength(bytes.count, value, shape, path)
+        case (.blob, .secret(let blob)): checkLength(blob.bytes.count, value, shape, path)
         case (.integer, .integer(let integer)): checkRange(Double(integer), value, shape, path)
         case (.integer, .number(let number)) where number == number.rounded(): checkRange(number, value, shape, path)
         case (.number, .integer(let integer)): checkRange(Double(integer), value, shape, path)
@@ -63,7 +64,7 @@ struct ShapeValidator {
     }
 
     /// A member's place. The services name members so in these messages, whatever their case on the wire.
-    private static func place(_ member: String, in path: String) -> String {
+    static func place(_ member: String, in path: String) -> String {
         let spelled = member.prefix(1).lowercased() + member.dropFirst()
         return path.isEmpty ? spelled : "\(path).\(spelled)"
     }

@@ -101,7 +101,8 @@ public struct QueryOperationTable: Sendable {
         guard case .object(let members) = value else { return }
         for (name, member) in members.sorted(by: { $0.key < $1.key }) {
             switch member {
-            case .null: break
+            // Of secrets there are none: the encoder above refuses them.
+            case .null, .secret: break
             case .bool(let flag): xml.element(name, String(flag))
             case .integer(let integer): xml.element(name, String(integer))
             case .number(let number): xml.element(name, String(number))

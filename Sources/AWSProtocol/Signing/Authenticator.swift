@@ -98,18 +98,21 @@ public struct Authenticator: Sendable {
             payload = PayloadHash.unsigned
         } else {
             // The other services never leave a body out of the signature.
-            let bytes = try await request.body.collect(upTo: bodyBytesMax)
-            verified.body = RequestBody(bytes: bytes)
-            payload = SHA256.digest(bytes).hex
+            let (body, digest) = try await request.body.gathered(upTo: bodyBytesMax)
+            verified.body = body
+            payload = digest.hex
             isChecked = true
         }
         let key = signingKeys.key(claim.accessKeyID, secret: credential.secret, scope: claim.scope)
         try Self.checkSignature(request, claim, key, payload: payload, singleEncoding: service == .s3)
-        if !isChecked {
+        if streams {
             verified.body = try checkedBody(verified.body, request, claim, key, payload: payload, dialect)
-        }
-        if !isChecked, !streams, PayloadHash.isDigest(payload) {
-            verified.body = RequestBody(bytes: try await verified.body.collect(upTo: bodyBytesMax))
+        } else if !isChecked {
+            let (body, digest) = try await request.body.gathered(upTo: bodyBytesMax)
+            guard digest.hex == payload.lowercased() else {
+                throw AuthenticationFailure.payloadMismatch(claimed: payload.lowercased(), computed: digest.hex)
+            }
+            verified.body = body
         }
         verified.principal = credential.principal
         verified.region = claim.scope.region

@@ -72,5 +72,7 @@ public enum SignatureScheme: Sendable, Hashable {
 /// What is signed: the message, which is hashed here, or its digest, which the caller computed.
 public enum SignedInput: Sendable {
     case message([UInt8])
+    /// A message that is nobody else's business.
+    case secret(SecretBytes)
     case digest([UInt8])
 }

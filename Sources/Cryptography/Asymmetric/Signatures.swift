@@ -18,15 +18,15 @@ extension AsymmetricPrivateKey {
     }
 
     private func signEd25519(_ input: SignedInput) throws -> [UInt8] {
-        guard case .message(let message) = input else {
-            throw CryptographyError.unsupported("prehashed Ed25519; libcrypto 3.2 or newer has it")
-        }
         guard let context = EVP_MD_CTX_new() else { throw CryptographyError.fromLibrary("signing") }
         defer { EVP_MD_CTX_free(context) }
         try check(EVP_DigestSignInit(context, nil, nil, nil, handle.pointer), "signing")
         var signature = [UInt8](repeating: 0, count: 64)
         var count = signature.count
-        try check(EVP_DigestSign(context, &signature, &count, message, message.count), "signing")
+        try input.withMessage { message in
+            let text = message.bindMemory(to: UInt8.self).baseAddress
+            try check(EVP_DigestSign(context, &signature, &count, text, message.count), "signing")
+        }
         return signature
     }
 }
@@ -46,13 +46,24 @@ extension AsymmetricPublicKey {
     }
 
     private func isValidEd25519(_ signature: [UInt8], _ input: SignedInput) throws -> Bool {
-        guard case .message(let message) = input else {
-            throw CryptographyError.unsupported("prehashed Ed25519; libcrypto 3.2 or newer has it")
-        }
         guard let context = EVP_MD_CTX_new() else { throw CryptographyError.fromLibrary("verification") }
         defer { EVP_MD_CTX_free(context) }
         try check(EVP_DigestVerifyInit(context, nil, nil, nil, handle.pointer), "verification")
-        return EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+        return try input.withMessage { message in
+            let text = message.bindMemory(to: UInt8.self).baseAddress
+            return EVP_DigestVerify(context, signature, signature.count, text, message.count) == 1
+        }
+    }
+}
+
+extension SignedInput {
+    /// Lends the message to a scheme that takes no digest.
+    fileprivate func withMessage<R>(_ body: (UnsafeRawBufferPointer) throws -> R) throws -> R {
+        switch self {
+        case .message(let message): return try message.withUnsafeBytes(body)
+        case .secret(let message): return try message.withUnsafeBytes(body)
+        case .digest: throw CryptographyError.unsupported("prehashed Ed25519; libcrypto 3.2 or newer has it")
+        }
     }
 }
 
@@ -62,6 +73,7 @@ extension SignatureScheme {
         guard let hash else { throw CryptographyError.unsupported("a digest for a scheme without one") }
         switch input {
         case .message(let message): return hash.digest(message)
+        case .secret(let message): return message.withUnsafeBytes { hash.digest($0) }
         case .digest(let digest):
             guard digest.count == hash.digestBytes else {
                 throw CryptographyError.invalidLength(

@@ -77,7 +77,7 @@ extension KeyHierarchy {
         return (try await decrypt(parsed, with: key, context: context ?? [:]), material)
     }
 
-    package func generateMac(_ message: [UInt8], _ key: KMSKey, algorithm: String) async throws -> [UInt8] {
+    package func generateMac(_ message: SecretBytes, _ key: KMSKey, algorithm: String) async throws -> [UInt8] {
         try Self.require(usage: "GENERATE_VERIFY_MAC", key)
         guard KeySpecs.macAlgorithms(key.spec) == [algorithm] else { throw Self.invalidAlgorithm(algorithm, key) }
         try KeyStateRules.check(.cryptography, key)
@@ -104,20 +104,20 @@ extension KeyHierarchy {
         return scheme
     }
 
-    private static func input(_ message: [UInt8], _ type: String, _ scheme: SignatureScheme) throws(KeyError)
+    private static func input(_ message: SecretBytes, _ type: String, _ scheme: SignatureScheme) throws(KeyError)
         -> SignedInput
     {
-        guard type == "DIGEST", let hash = scheme.hash else { return .message(message) }
+        guard type == "DIGEST", let hash = scheme.hash else { return .secret(message) }
         guard message.count == hash.digestBytes else {
             throw KeyError(
                 .validation,
                 "Digest is invalid length for algorithm: \(hash.digestBytes) bytes wanted, \(message.count) given.")
         }
-        return .digest(message)
+        return .digest(message.disclosing())  // What the signature tells of it anyway.
     }
 
     package func sign(
-        _ message: [UInt8], _ key: KMSKey, algorithm: String, messageType: String
+        _ message: SecretBytes, _ key: KMSKey, algorithm: String, messageType: String
     ) async throws -> [UInt8] {
         let scheme = try Self.checkSigning(key, algorithm, messageType: messageType)
         let input = try Self.input(message, messageType, scheme)
@@ -127,7 +127,7 @@ extension KeyHierarchy {
 
     /// Throws `invalidSignature` unless the signature is the key's.
     package func verify(
-        _ signature: [UInt8], of message: [UInt8], _ key: KMSKey, algorithm: String, messageType: String
+        _ signature: [UInt8], of message: SecretBytes, _ key: KMSKey, algorithm: String, messageType: String
     ) async throws {
         let scheme = try Self.checkSigning(key, algorithm, messageType: messageType)
         let input = try Self.input(message, messageType, scheme)

@@ -135,13 +135,6 @@ struct KMSOperations: Sendable {
     }
 }
 
-extension SecretBytes {
-    /// A copy for the wire. The only place where plaintext leaves secret memory.
-    var data: Data { withUnsafeBytes { Data($0) } }  // tidy: the answer is the plaintext
-
-    convenience init(_ data: Data) { self.init(copying: Array(data)) }
-}
-
 extension Int64 {
     var date: Date { Date(timeIntervalSince1970: Double(self) / 1000) }
 }

@@ -305,7 +305,7 @@ extension KMSShapes {
         /// Identifies the KMS key to use in the encryption operation. Length 1…2048.
         public var keyId: String
         /// Data to be encrypted. Length 1…4096.
-        public var plaintext: Data
+        public var plaintext: SecretBlob
         /// Specifies the encryption context that will be used to encrypt the data.
         public var encryptionContext: [String: String]?
         /// A list of grant tokens. Length 0…10.

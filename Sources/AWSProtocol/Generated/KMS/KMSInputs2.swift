@@ -113,7 +113,7 @@ extension KMSShapes {
     /// The shape `GenerateMacRequest`.
     public struct GenerateMacInput: Decodable, Sendable, Hashable {
         /// The message to be hashed. Length 1…4096.
-        public var message: Data
+        public var message: SecretBlob
         /// The HMAC KMS key to use in the operation. Length 1…2048.
         public var keyId: String
         /// The MAC algorithm used in the operation. One of `HMAC_SHA_224`, `HMAC_SHA_256`, `HMAC_SHA_384`,

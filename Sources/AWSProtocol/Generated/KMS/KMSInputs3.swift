@@ -186,7 +186,7 @@ extension KMSShapes {
         /// Identifies an asymmetric KMS key. Length 1…2048.
         public var keyId: String
         /// Specifies the message or message digest to sign. Length 1…4096.
-        public var message: Data
+        public var message: SecretBlob
         /// Tells KMS whether the value of the Message parameter should be hashed as part of the signing algorithm.
         /// One of `RAW`, `DIGEST`, `EXTERNAL_MU`.
         public var messageType: String?
@@ -280,7 +280,7 @@ extension KMSShapes {
         /// Identifies the asymmetric KMS key that will be used to verify the signature. Length 1…2048.
         public var keyId: String
         /// Specifies the message that was signed. Length 1…4096.
-        public var message: Data
+        public var message: SecretBlob
         /// Tells KMS whether the value of the Message parameter should be hashed as part of the signing algorithm.
         /// One of `RAW`, `DIGEST`, `EXTERNAL_MU`.
         public var messageType: String?
@@ -310,7 +310,7 @@ extension KMSShapes {
     /// The shape `VerifyMacRequest`.
     public struct VerifyMacInput: Decodable, Sendable, Hashable {
         /// The message that will be used in the verification. Length 1…4096.
-        public var message: Data
+        public var message: SecretBlob
         /// The KMS key that will be used in the verification. Length 1…2048.
         public var keyId: String
         /// The MAC algorithm that will be used in the verification. One of `HMAC_SHA_224`, `HMAC_SHA_256`,

@@ -252,7 +252,7 @@ extension KMSShapes {
         /// The Amazon Resource Name (key ARN) of the KMS key that was used to decrypt the ciphertext. Length 1…2048.
         public var keyId: String?
         /// Decrypted plaintext data. Length 1…4096.
-        public var plaintext: Data?
+        public var plaintext: SecretBlob?
         /// The encryption algorithm that was used to decrypt the ciphertext. One of `SYMMETRIC_DEFAULT`,
         /// `RSAES_OAEP_SHA_1`, `RSAES_OAEP_SHA_256`, `SM2PKE`.
         public var encryptionAlgorithm: String?
@@ -271,7 +271,7 @@ extension KMSShapes {
 
         /// Makes the shape from its members.
         public init(
-            keyId: String? = nil, plaintext: Data? = nil, encryptionAlgorithm: String? = nil,
+            keyId: String? = nil, plaintext: SecretBlob? = nil, encryptionAlgorithm: String? = nil,
             ciphertextForRecipient: Data? = nil, keyMaterialId: String? = nil
         ) {
             self.keyId = keyId
@@ -307,7 +307,7 @@ extension KMSShapes {
         public var keyId: String?
         /// The raw secret derived from the specified key agreement algorithm, private key in the asymmetric KMS key,
         /// and your peer's public key. Length 1…4096.
-        public var sharedSecret: Data?
+        public var sharedSecret: SecretBlob?
         /// The plaintext shared secret encrypted with the public key from the attestation document. Length 1…6144.
         public var ciphertextForRecipient: Data?
         /// Identifies the key agreement algorithm used to derive the shared secret. One of `ECDH`.
@@ -326,7 +326,7 @@ extension KMSShapes {
 
         /// Makes the shape from its members.
         public init(
-            keyId: String? = nil, sharedSecret: Data? = nil, ciphertextForRecipient: Data? = nil,
+            keyId: String? = nil, sharedSecret: SecretBlob? = nil, ciphertextForRecipient: Data? = nil,
             keyAgreementAlgorithm: String? = nil, keyOrigin: String? = nil
         ) {
             self.keyId = keyId

@@ -33,7 +33,7 @@ extension KMSShapes {
         /// The encrypted copy of the data key. Length 1…6144.
         public var ciphertextBlob: Data?
         /// The plaintext data key. Length 1…4096.
-        public var plaintext: Data?
+        public var plaintext: SecretBlob?
         /// The Amazon Resource Name (key ARN) of the KMS key that encrypted the data key. Length 1…2048.
         public var keyId: String?
         /// The plaintext data key encrypted with the public key from the attestation document. Length 1…6144.
@@ -51,7 +51,7 @@ extension KMSShapes {
 
         /// Makes the shape from its members.
         public init(
-            ciphertextBlob: Data? = nil, plaintext: Data? = nil, keyId: String? = nil,
+            ciphertextBlob: Data? = nil, plaintext: SecretBlob? = nil, keyId: String? = nil,
             ciphertextForRecipient: Data? = nil, keyMaterialId: String? = nil
         ) {
             self.ciphertextBlob = ciphertextBlob
@@ -67,7 +67,7 @@ extension KMSShapes {
         /// The encrypted copy of the private key. Length 1…6144.
         public var privateKeyCiphertextBlob: Data?
         /// The plaintext copy of the private key. Length 1…4096.
-        public var privateKeyPlaintext: Data?
+        public var privateKeyPlaintext: SecretBlob?
         /// The public key (in plaintext). Length 1…8192.
         public var publicKey: Data?
         /// The Amazon Resource Name (key ARN) of the KMS key that encrypted the private key. Length 1…2048.
@@ -92,7 +92,7 @@ extension KMSShapes {
 
         /// Makes the shape from its members.
         public init(
-            privateKeyCiphertextBlob: Data? = nil, privateKeyPlaintext: Data? = nil, publicKey: Data? = nil,
+            privateKeyCiphertextBlob: Data? = nil, privateKeyPlaintext: SecretBlob? = nil, publicKey: Data? = nil,
             keyId: String? = nil, keyPairSpec: String? = nil, ciphertextForRecipient: Data? = nil,
             keyMaterialId: String? = nil
         ) {
@@ -192,7 +192,7 @@ extension KMSShapes {
     /// The shape `GenerateRandomResponse`.
     public struct GenerateRandomOutput: Encodable, Sendable, Hashable {
         /// The random byte string. Length 1…4096.
-        public var plaintext: Data?
+        public var plaintext: SecretBlob?
         /// The plaintext random bytes encrypted with the public key from the attestation document. Length 1…6144.
         public var ciphertextForRecipient: Data?
 
@@ -202,7 +202,7 @@ extension KMSShapes {
         }
 
         /// Makes the shape from its members.
-        public init(plaintext: Data? = nil, ciphertextForRecipient: Data? = nil) {
+        public init(plaintext: SecretBlob? = nil, ciphertextForRecipient: Data? = nil) {
             self.plaintext = plaintext
             self.ciphertextForRecipient = ciphertextForRecipient
         }
@@ -270,7 +270,7 @@ extension KMSShapes {
         public var importToken: Data?
         /// The public key to use to encrypt the key material before importing it with ImportKeyMaterial. Length
         /// 1…4096.
-        public var publicKey: Data?
+        public var publicKey: SecretBlob?
         /// The time at which the import token and public key are no longer valid.
         public var parametersValidTo: Date?
 
@@ -283,7 +283,7 @@ extension KMSShapes {
 
         /// Makes the shape from its members.
         public init(
-            keyId: String? = nil, importToken: Data? = nil, publicKey: Data? = nil, parametersValidTo: Date? = nil
+            keyId: String? = nil, importToken: Data? = nil, publicKey: SecretBlob? = nil, parametersValidTo: Date? = nil
         ) {
             self.keyId = keyId
             self.importToken = importToken

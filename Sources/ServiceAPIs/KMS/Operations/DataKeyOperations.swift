@@ -49,7 +49,7 @@ extension KMSOperations {
         return try await used(
             arn, "GenerateDataKey", request,
             .init(
-                ciphertextBlob: Data(blob), plaintext: plaintext.data, keyId: arn,
+                ciphertextBlob: Data(blob), plaintext: SecretBlob(plaintext), keyId: arn,
                 keyMaterialId: key.current?.materialID))
     }
 
@@ -92,7 +92,7 @@ extension KMSOperations {
         return try await used(
             key, "GenerateDataKeyPair", request,
             .init(
-                privateKeyCiphertextBlob: Data(pair.blob), privateKeyPlaintext: pair.private.data,
+                privateKeyCiphertextBlob: Data(pair.blob), privateKeyPlaintext: SecretBlob(pair.private),
                 publicKey: Data(pair.public), keyId: key.arn, keyPairSpec: input.keyPairSpec,
                 keyMaterialId: key.current?.materialID))
     }
@@ -122,6 +122,6 @@ extension KMSOperations {
         guard let count = input.numberOfBytes, (1...1024).contains(count) else {
             throw KeyError(.validation, "NumberOfBytes must be between 1 and 1024.")
         }
-        return .init(plaintext: SecretBytes.random(count: count).data)
+        return .init(plaintext: SecretBlob(.random(count: count)))
     }
 }

@@ -13,7 +13,7 @@ extension KMSOperations {
         try KeyHierarchy.checkEncryption(key, algorithm, input.encryptionContext)
         try stopIfDry(input.dryRun)
         let blob = try await keys.encrypt(
-            SecretBytes(input.plaintext), key, algorithm: algorithm, context: input.encryptionContext)
+            input.plaintext.bytes, key, algorithm: algorithm, context: input.encryptionContext)
         let arn = key.arn
         return try await used(
             arn, "Encrypt", request, .init(ciphertextBlob: Data(blob), keyId: arn, encryptionAlgorithm: algorithm))
@@ -78,7 +78,7 @@ extension KMSOperations {
         return try await used(
             arn, "Decrypt", request,
             .init(
-                keyId: arn, plaintext: opened.plaintext.data, encryptionAlgorithm: algorithm,
+                keyId: arn, plaintext: SecretBlob(opened.plaintext), encryptionAlgorithm: algorithm,
                 keyMaterialId: opened.materialID))
     }
 

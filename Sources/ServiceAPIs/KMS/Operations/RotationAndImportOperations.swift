@@ -80,8 +80,9 @@ extension KMSOperations {
         let made = try await keys.importParameters(
             key, algorithm: input.wrappingAlgorithm, wrappingSpec: input.wrappingKeySpec)
         return .init(
-            keyId: key.arn, importToken: Data(made.token), publicKey: Data(made.publicKey),
-            parametersValidTo: made.validTo)
+            keyId: key.arn, importToken: Data(made.token),
+            // No secret, but the model says that it is one.
+            publicKey: SecretBlob(SecretBytes(copying: made.publicKey)), parametersValidTo: made.validTo)
     }
 
     func importKeyMaterial(

@@ -12,7 +12,7 @@ extension KMSOperations {
         _ = try KeyHierarchy.checkSigning(key, input.signingAlgorithm, messageType: type)
         try stopIfDry(input.dryRun)
         let signature = try await keys.sign(
-            Array(input.message), key, algorithm: input.signingAlgorithm, messageType: type)
+            input.message.bytes, key, algorithm: input.signingAlgorithm, messageType: type)
         return try await used(
             key, "Sign", request,
             .init(keyId: key.arn, signature: Data(signature), signingAlgorithm: input.signingAlgorithm))
@@ -29,7 +29,7 @@ extension KMSOperations {
         _ = try KeyHierarchy.checkSigning(key, input.signingAlgorithm, messageType: type)
         try stopIfDry(input.dryRun)
         try await keys.verify(
-            Array(input.signature), of: Array(input.message), key, algorithm: input.signingAlgorithm, messageType: type)
+            Array(input.signature), of: input.message.bytes, key, algorithm: input.signingAlgorithm, messageType: type)
         return try await used(
             key, "Verify", request,
             .init(keyId: key.arn, signatureValid: true, signingAlgorithm: input.signingAlgorithm))
@@ -41,7 +41,7 @@ extension KMSOperations {
         let key = try await use(
             input.keyId, request, KMSAction("GenerateMac", conditions: ["kms:MacAlgorithm": [input.macAlgorithm]]),
             tokens: input.grantTokens)
-        let code = try await keys.generateMac(Array(input.message), key, algorithm: input.macAlgorithm)
+        let code = try await keys.generateMac(input.message.bytes, key, algorithm: input.macAlgorithm)
         try stopIfDry(input.dryRun)
         return try await used(
             key, "GenerateMac", request, .init(mac: Data(code), macAlgorithm: input.macAlgorithm, keyId: key.arn))
@@ -51,7 +51,7 @@ extension KMSOperations {
         let key = try await use(
             input.keyId, request, KMSAction("VerifyMac", conditions: ["kms:MacAlgorithm": [input.macAlgorithm]]),
             tokens: input.grantTokens)
-        let code = try await keys.generateMac(Array(input.message), key, algorithm: input.macAlgorithm)
+        let code = try await keys.generateMac(input.message.bytes, key, algorithm: input.macAlgorithm)
         try stopIfDry(input.dryRun)
         guard constantTimeEqual(code, Array(input.mac)) else {
             throw KeyError(.invalidMac, "The HMAC is not valid for this message and key.")
@@ -87,7 +87,7 @@ extension KMSOperations {
         return try await used(
             key, "DeriveSharedSecret", request,
             .init(
-                keyId: key.arn, sharedSecret: secret.data, keyAgreementAlgorithm: input.keyAgreementAlgorithm,
+                keyId: key.arn, sharedSecret: SecretBlob(secret), keyAgreementAlgorithm: input.keyAgreementAlgorithm,
                 keyOrigin: key.origin))
     }
 }
