@@ -15,6 +15,10 @@ extension ObjectStorage {
     }
 
     /// An object's bytes, or a range of them that must lie within the object.
+    ///
+    /// Throws `ConditionalRequestConflict` when the object shows a version as a ZIP whose bytes are no longer those that
+    /// its tag stands for: a damaged chunk was replaced by one that is encoded otherwise. Look the object up again: it has
+    /// the new tag and size then.
     public func read(_ object: StoredObject, range: Range<Int64>? = nil) async throws -> ByteStream {
         let range = range ?? 0..<object.size
         guard range.lowerBound >= 0, range.upperBound <= object.size else {
@@ -23,7 +27,12 @@ extension ObjectStorage {
                 details: ["ActualObjectSize": String(object.size)])
         }
         if range.isEmpty { return ByteStream([]) }
-        if let content = object.content { return try await open(content, object.presentation, range) }
+        if let content = object.content {
+            guard object.presentation == .zip else { return try await open(content, .bytes, range) }
+            let zip = try await store.zip(content)
+            try await requireCurrent(zip, of: content, object)
+            return try zip.stream(range: range)
+        }
         let pieces = try await segments(of: object, overlapping: range)
         guard pieces.reduce(0, { $0 + $1.range.count }) == range.count else {
             throw CatalogError(.corrupt, "the parts of an object do not cover it")
@@ -32,6 +41,17 @@ extension ObjectStorage {
             try await self.open(piece.content, piece.presentation, piece.range)
         }
         return ByteStream(byteCount: Int64(range.count)) { { try await reader.next() } }
+    }
+
+    /// Refuses to read a ZIP under a tag that is not its own, after giving the objects that show it the right one.
+    private func requireCurrent(_ zip: ZipPresentation, of content: VersionID, _ object: StoredObject) async throws {
+        if zip.etag == object.etag { return }
+        try await catalog.write {
+            try Self.presentationChanged(content, byteCount: zip.byteCount, etag: zip.etag, $0)
+        }
+        throw ObjectStorageError(
+            code: "ConditionalRequestConflict",
+            message: "The ZIP that the object shows was put together anew meanwhile. Try again.", resource: object.key)
     }
 
     private func open(_ content: VersionID, _ presentation: ObjectPresentation, _ range: Range<Int64>) async throws

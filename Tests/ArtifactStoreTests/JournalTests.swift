@@ -41,12 +41,32 @@ import Testing
         #expect(journal.byteCount == 0)
     }
 
+    @Test("of two encodings that commits side by side brought, the index names the one that is read")
+    func twoEncodings() async throws {
+        let fixture = try await StoreFixture()
+        defer { fixture.remove() }
+        let (journal, index) = (Journal(), index(fixture))
+        var (one, other) = (record(1), record(1))
+        (one.codec, one.encodedBytes, one.check) = (.deflate, 40, 7)
+        (other.codec, other.encodedBytes, other.check) = (.deflate, 41, 8)
+        let (first, second) = (journal.takeNumber(), journal.takeNumber())
+        journal.add(first, [one], index)
+        journal.add(second, [other], index)
+        #expect(try index.lookup(one.id) { _ in true } == one.location)
+        #expect(journal.entry(one.id)?.location == one.location)
+        journal.drop(first, [one], index)
+        #expect(try index.lookup(one.id) { _ in true } == one.location)
+        journal.drop(second, [other], index)
+        #expect(try index.lookup(one.id) { _ in true } == nil)
+    }
+
     @Test("a commit's row gives back its records, and none under another number") func row() async throws {
         let fixture = try await StoreFixture()
         defer { fixture.remove() }
         let ring = fixture.store.storageKeys
-        let records = [record(3), record(4), record(5, reach: [record(3).id, record(4).id])]
-        let row = try await fixture.catalog.write { transaction in
+        var records = [record(3), record(4), record(5, reach: [record(3).id, record(4).id])]
+        (records[1].codec, records[1].check) = (.deflate, 0xFFFF_FFFE)
+        let row = try await fixture.catalog.write { [records] transaction in
             try JournalRow(7, records, ring).insert(transaction)
             return try transaction.row("SELECT * FROM store_commits")
         }
@@ -56,6 +76,7 @@ import Testing
         #expect(back.records.map(\.record) == records.map(\.record))
         #expect(back.records.map(\.reach) == records.map(\.reach))
         #expect(back.records.map(\.kind) == [.chunk, .chunk, .tree])
+        #expect(back.records.map(\.location) == records.map(\.location))
 
         let moved = try await fixture.catalog.write { transaction in
             try transaction.execute("UPDATE store_commits SET commit_number = 8")

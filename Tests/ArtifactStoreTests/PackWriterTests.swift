@@ -30,7 +30,7 @@ import Testing
             let location = try bytes.withUnsafeBytes { raw in
                 try writer.append(
                     raw, id: raw.prefix(16).withUnsafeBytes { RecordID($0) }, kind: .chunk, codec: .stored,
-                    plainBytes: bytes.count, encodedBytes: bytes.count, reach: [], index: index)
+                    plainBytes: bytes.count, encodedBytes: bytes.count, check: 0, reach: [], index: index)
             }
             records.append((try #require(location), bytes))
             try expectAll()

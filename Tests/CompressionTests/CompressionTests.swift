@@ -53,6 +53,21 @@ private func sample(_ count: Int, seed: UInt64) -> [UInt8] {
         #expect(try inflateAll(stream, .raw) == pieces.flatMap { $0 })
     }
 
+    @Test("Encoders of one kind write the same bytes, wherever they are in memory", arguments: encoders)
+    func sameBytes(encoder: Encoder) throws {
+        let texts = [20, 25, 40, 60, 200].map { count in (0..<count).map { Array("13 2 ".utf8)[$0 % 5] } }
+        var kept: [Deflater] = []
+        var expected: [[UInt8]] = []
+        for _ in 0..<400 {
+            let deflater = try Deflater(level: 1, encoder: encoder)
+            kept.append(deflater)
+            let fragments = try texts.map { try deflater.compressFragment($0) }
+            if expected.isEmpty { expected = fragments }
+            #expect(fragments == expected)
+        }
+        #expect(kept.count == 400)
+    }
+
     @Test("Noise does not fit a shorter output, and fits the bound", arguments: encoders)
     func incompressible(encoder: Encoder) throws {
         var generator = SystemRandomNumberGenerator()

@@ -1,4 +1,5 @@
 import ArtifactStore
+import Catalog
 import Foundation
 import SystemPackage
 import Testing
@@ -35,6 +36,26 @@ import Testing
         #expect(middle == Array(bytes[3..<20]))
         try await fixture.objects.delete(bucket: bucket, key: object.key, versionID: object.versionID)
         #expect(try await fixture.store.version(version.id).deletedAt == nil)
+    }
+
+    @Test func `A ZIP that was put together anew is not read under the tag that it had`() async throws {
+        let fixture = try await Fixture()
+        let bucket = try await fixture.bucket("artifacts", .enabled)
+        let version = try await fixture.store.publish(
+            try await stage(fixture), draft(fixture),
+            also: fixture.objects.artifactRows(bucket: bucket, key: "web/app/1.zip"))
+        let before = try await fixture.objects.head(bucket: bucket, key: "web/app/1.zip")
+        // As if a chunk had been encoded otherwise until now.
+        try await fixture.catalog.write {
+            _ = try $0.execute(
+                "UPDATE store_versions SET zip_shape = ? WHERE id = ?", [UInt8](repeating: 1, count: 32),
+                version.id.rawValue)
+        }
+        await #expect(throws: ObjectStorageError.self) { try await fixture.objects.read(before, range: 0..<10) }
+        let after = try await fixture.objects.head(bucket: bucket, key: "web/app/1.zip")
+        #expect(after.etag != before.etag && after.etag.hasSuffix("-p2"))
+        let bytes = try await fixture.objects.read(after).collect(upTo: 1 << 20)
+        #expect(Int64(bytes.count) == after.size)
     }
 
     @Test func `An object that cannot be registered keeps the artifact from being published`() async throws {

@@ -15,6 +15,7 @@ import Testing
 /// A front over a real store in a directory of its own.
 final class FrontFixture: Sendable {
     let directory: String
+    let catalog: Catalog
     let objects: ObjectStorage
     let keys: KeyHierarchy
     let front: S3Front
@@ -24,6 +25,7 @@ final class FrontFixture: Sendable {
         directory = NSTemporaryDirectory() + "coffer-s3-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let opened = try await Self.open(directory)
+        catalog = opened.catalog
         objects = opened.objects
         keys = opened.keys
         front = S3Front(objects: objects, access: AccessControl(catalog: opened.catalog, sealer: NoSecrets()))

@@ -328,7 +328,7 @@ private struct Compaction {
                 try packs.append(
                     $0, id: entry.id, kind: entry.location.kind, codec: entry.location.codec,
                     plainBytes: Int(entry.location.plainBytes), encodedBytes: Int(entry.location.encodedBytes),
-                    reach: entry.reach)
+                    check: entry.location.check, reach: entry.reach)
             }
             moved.append(PackEntry(id: entry.id, location: location, reach: entry.reach))
         }

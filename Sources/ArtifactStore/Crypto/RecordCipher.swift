@@ -63,6 +63,8 @@ enum RecordCipher {
     struct Sealed {
         var codec: RecordCodec
         var encodedBytes: Int
+        /// See `Location.check`.
+        var check: UInt32
         var record: UnsafeRawBufferPointer
     }
 
@@ -104,10 +106,16 @@ enum RecordCipher {
         frame.storeBytes(of: UInt32(plaintext.count).bigEndian, toByteOffset: 1, as: UInt32.self)
         frame.storeBytes(of: UInt32(encoded).bigEndian, toByteOffset: 5, as: UInt32.self)
         for index in frameHeaderBytes + encoded..<frameBytes { frame[index] = 0 }
+        // What is stored as it is has only one encoding.
+        var check: UInt32 = 0
+        if codec == .deflate {
+            check = CRC32.update(CRC32.initial, UnsafeRawBufferPointer(rebasing: payload[..<encoded]))
+        }
         room.storeBytes(of: magic.bigEndian, as: UInt32.self)
         room.storeBytes(of: UInt32(total).bigEndian, toByteOffset: 4, as: UInt32.self)
         worker.nonce { UnsafeMutableRawBufferPointer(rebasing: room[8..<20]).copyMemory(from: $0) }
-        try withMaterial(key, id, domain) { encryptionKey, commitment in
+        try withMaterial(key, id, domain, hasMask: codec == .deflate) { encryptionKey, commitment, mask in
+            check ^= mask
             UnsafeMutableRawBufferPointer(rebasing: room[20..<52]).copyMemory(from: commitment)
             try withAdditionalData(UnsafeRawBufferPointer(room), id, domain) { additional in
                 try worker.gcm.seal(
@@ -118,7 +126,9 @@ enum RecordCipher {
             }
         }
         return try body(
-            Sealed(codec: codec, encodedBytes: encoded, record: UnsafeRawBufferPointer(rebasing: room[..<total])))
+            Sealed(
+                codec: codec, encodedBytes: encoded, check: check,
+                record: UnsafeRawBufferPointer(rebasing: room[..<total])))
     }
 
     /// The frame of a record once it is authenticated, before it is inflated.
@@ -139,7 +149,7 @@ enum RecordCipher {
             Int(UInt32(bigEndian: record.loadUnaligned(fromByteOffset: 4, as: UInt32.self))) == record.count
         else { throw FormatError("it has no valid header") }
         let frame = UnsafeMutableRawBufferPointer(rebasing: record[headerBytes..<record.count - AES256GCM.tagBytes])
-        try withMaterial(key, id, domain) { encryptionKey, commitment in
+        try withMaterial(key, id, domain) { encryptionKey, commitment, _ in
             guard constantTimeEqual(commitment, UnsafeRawBufferPointer(rebasing: record[20..<52])) else {
                 throw FormatError("it does not belong to this content")
             }
@@ -165,11 +175,19 @@ enum RecordCipher {
         return try body(Frame(codec: codec, plainBytes: plain, payload: payload))
     }
 
+    /// What the check of a record's payload is masked with; see `Location.check`.
+    static func checkMask(key: RecordKey, id: RecordID, domain: RecordDomain) -> UInt32 {
+        var result: UInt32 = 0
+        withMaterial(key, id, domain, hasMask: true) { _, _, mask in result = mask }
+        return result
+    }
+
+    /// - Parameter hasMask: whether to derive, behind the key and the commitment, the mask of the payload's check.
     private static func withMaterial(
-        _ key: RecordKey, _ id: RecordID, _ domain: RecordDomain,
-        _ body: (_ key: UnsafeRawBufferPointer, _ commitment: UnsafeRawBufferPointer) throws -> Void
-    ) throws {
-        try withUnsafeTemporaryAllocation(byteCount: 192, alignment: 8) { room in
+        _ key: RecordKey, _ id: RecordID, _ domain: RecordDomain, hasMask: Bool = false,
+        _ body: (_ key: UnsafeRawBufferPointer, _ commitment: UnsafeRawBufferPointer, _ mask: UInt32) throws -> Void
+    ) rethrows {
+        try withUnsafeTemporaryAllocation(byteCount: 200, alignment: 8) { room in
             let label: StaticString = "coffer/1/chunk\0"
             var length = label.utf8CodeUnitCount
             room.baseAddress?.copyMemory(from: label.utf8Start, byteCount: length)
@@ -183,11 +201,12 @@ enum RecordCipher {
             room.storeBytes(of: id.low.bigEndian, toByteOffset: length + 8, as: UInt64.self)
             length += 16
             let info = UnsafeRawBufferPointer(rebasing: room[..<length])
-            let output = UnsafeMutableRawBufferPointer(rebasing: room[128..<192])
+            let output = UnsafeMutableRawBufferPointer(rebasing: room[128..<192 + (hasMask ? 4 : 0)])
             key.withUnsafeBytes { HKDFSHA256.expand(key: $0, info: info, into: output) }
             defer { for index in 128..<160 { room[index] = 0 } }
             try body(
-                UnsafeRawBufferPointer(rebasing: output[..<32]), UnsafeRawBufferPointer(rebasing: output[32...]))
+                UnsafeRawBufferPointer(rebasing: output[..<32]), UnsafeRawBufferPointer(rebasing: output[32..<64]),
+                hasMask ? UnsafeRawBufferPointer(output).little32(at: 64) : 0)
         }
     }
 

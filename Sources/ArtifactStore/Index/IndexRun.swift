@@ -13,6 +13,8 @@ final class IndexRun: @unchecked Sendable {
     static let entryBytes = 40
     static let entriesPerPage = 102
     static let magic: [UInt8] = Array("CFIX0001".utf8)
+    /// Among an entry's flags: the check of the payload takes the place of the record's length.
+    private static let checkFlag: UInt32 = 1 << 31
 
     let path: String
     let entryCount: Int
@@ -120,23 +122,28 @@ final class IndexRun: @unchecked Sendable {
         id.write(to: target)
         target.storeBytes(of: location.pack.littleEndian, toByteOffset: 16, as: UInt32.self)
         target.storeBytes(of: location.offset.littleEndian, toByteOffset: 20, as: UInt32.self)
-        target.storeBytes(of: location.recordBytes.littleEndian, toByteOffset: 24, as: UInt32.self)
+        let holdsCheck = location.holdsCheck
+        let length = holdsCheck ? location.check : location.recordBytes
+        target.storeBytes(of: length.littleEndian, toByteOffset: 24, as: UInt32.self)
         target.storeBytes(of: location.plainBytes.littleEndian, toByteOffset: 28, as: UInt32.self)
         target.storeBytes(of: location.encodedBytes.littleEndian, toByteOffset: 32, as: UInt32.self)
         let flags =
-            UInt32(location.kind.rawValue) << 28 | UInt32(location.codec.rawValue) << 24 | location.ordinal & 0xFF_FFFF
+            (holdsCheck ? checkFlag : 0) | UInt32(location.kind.rawValue) << 28
+            | UInt32(location.codec.rawValue) << 24 | location.ordinal & 0xFF_FFFF
         target.storeBytes(of: flags.littleEndian, toByteOffset: 36, as: UInt32.self)
     }
 
     private static func decode(_ entry: UnsafeRawBufferPointer) -> Location? {
         let flags = entry.little32(at: 36)
-        guard let kind = RecordKind(rawValue: UInt8(flags >> 28)),
+        guard let kind = RecordKind(rawValue: UInt8(flags >> 28 & 0x7)),
             let codec = RecordCodec(rawValue: UInt8(flags >> 24 & 0xF))
         else { return nil }
+        let (recordBytes, check) = Location.lengthAndCheck(
+            entry.little32(at: 24), isCheck: flags & checkFlag != 0, encodedBytes: entry.little32(at: 32))
         return Location(
-            pack: entry.little32(at: 16), offset: entry.little32(at: 20), recordBytes: entry.little32(at: 24),
+            pack: entry.little32(at: 16), offset: entry.little32(at: 20), recordBytes: recordBytes,
             plainBytes: entry.little32(at: 28), encodedBytes: entry.little32(at: 32), ordinal: flags & 0xFF_FFFF,
-            kind: kind, codec: codec)
+            kind: kind, codec: codec, check: check)
     }
 }
 

@@ -156,7 +156,8 @@ final class IngestSession: Sendable {
                         state.smallBytes += sealed.record.count
                         state.small[ref.id] = JournalRecord(
                             id: ref.id, kind: kind, codec: sealed.codec, plainBytes: bytes.count,
-                            encodedBytes: sealed.encodedBytes, reach: reach, record: Array(sealed.record))
+                            encodedBytes: sealed.encodedBytes, reach: reach, record: Array(sealed.record),
+                            check: sealed.check)
                         return nil
                     }
                     state.isSpilled = true
@@ -167,14 +168,14 @@ final class IngestSession: Sendable {
                     let location = try record.record.withUnsafeBytes {
                         try packs.append(
                             $0, id: record.id, kind: record.kind, codec: record.codec, plainBytes: record.plainBytes,
-                            encodedBytes: record.encodedBytes, reach: record.reach)
+                            encodedBytes: record.encodedBytes, check: record.check, reach: record.reach)
                     }
                     touch(location, dropping: record.id)
                 }
                 touch(
                     try packs.append(
                         sealed.record, id: ref.id, kind: kind, codec: sealed.codec, plainBytes: bytes.count,
-                        encodedBytes: sealed.encodedBytes, reach: reach))
+                        encodedBytes: sealed.encodedBytes, check: sealed.check, reach: reach))
             }
         }
     }

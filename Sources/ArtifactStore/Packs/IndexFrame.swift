@@ -14,6 +14,8 @@ struct IndexFrame: Sendable {
 
     private static let headerBytes = 16
     private static let entryBytes = 40
+    /// Among an entry's flags: the check of the payload takes the place of the record's length.
+    private static let checkFlag: UInt32 = 1 << 16
 
     func encode() -> [UInt8] {
         var bytes: [UInt8] = []
@@ -25,10 +27,13 @@ struct IndexFrame: Sendable {
         for entry in entries {
             bytes += entry.id.bytes
             bytes.appendLittle(entry.location.offset)
-            bytes.appendLittle(entry.location.recordBytes)
+            let holdsCheck = entry.location.holdsCheck
+            bytes.appendLittle(holdsCheck ? entry.location.check : entry.location.recordBytes)
             bytes.appendLittle(entry.location.plainBytes)
             bytes.appendLittle(entry.location.encodedBytes)
-            bytes.appendLittle(UInt32(entry.location.kind.rawValue) | UInt32(entry.location.codec.rawValue) << 8)
+            bytes.appendLittle(
+                UInt32(entry.location.kind.rawValue) | UInt32(entry.location.codec.rawValue) << 8
+                    | (holdsCheck ? Self.checkFlag : 0))
             bytes.appendLittle(UInt32(entry.reach.count))
             for id in entry.reach { bytes += id.bytes }
         }
@@ -57,10 +62,13 @@ struct IndexFrame: Sendable {
                 let codec = RecordCodec(rawValue: UInt8(truncatingIfNeeded: flags >> 8))
             else { throw FormatError("an index frame names an unknown kind of record") }
             let id = bytes.withUnsafeBytes { RecordID(UnsafeRawBufferPointer(rebasing: $0[position..<position + 16])) }
+            let (recordBytes, check) = Location.lengthAndCheck(
+                bytes.little32(at: position + 20), isCheck: flags & Self.checkFlag != 0,
+                encodedBytes: bytes.little32(at: position + 28))
             let location = Location(
-                pack: pack, offset: bytes.little32(at: position + 16), recordBytes: bytes.little32(at: position + 20),
+                pack: pack, offset: bytes.little32(at: position + 16), recordBytes: recordBytes,
                 plainBytes: bytes.little32(at: position + 24), encodedBytes: bytes.little32(at: position + 28),
-                ordinal: ordinal, kind: kind, codec: codec)
+                ordinal: ordinal, kind: kind, codec: codec, check: check)
             let reachCount = Int(bytes.little32(at: position + 36))
             position += Self.entryBytes
             guard (bytes.count - position) / 16 >= reachCount else { throw FormatError("an index frame ends early") }

@@ -9,12 +9,14 @@ struct JournalRecord: Sendable {
     var encodedBytes: Int
     var reach: [RecordID]
     var record: [UInt8]
+    /// See `Location.check`.
+    var check: UInt32 = 0
 
     /// Where the index says that it is.
     var location: Location {
         Location(
             pack: Location.journal, offset: 0, recordBytes: UInt32(record.count), plainBytes: UInt32(plainBytes),
-            encodedBytes: UInt32(encodedBytes), ordinal: 0, kind: kind, codec: codec)
+            encodedBytes: UInt32(encodedBytes), ordinal: 0, kind: kind, codec: codec, check: check)
     }
 }
 
@@ -60,13 +62,15 @@ final class Journal: Sendable {
         state.withLock { state in
             state.next = max(state.next, commit + 1)
             for record in records {
-                if state.entries[record.id] != nil {
+                if let first = state.entries[record.id] {
+                    // It is the first that is read, and the index says what is read: the other may be encoded otherwise.
                     state.entries[record.id]?.commits.append(commit)
+                    index.insert(record.id, first.record.location)
                 } else {
                     state.entries[record.id] = Entry(record: record, commits: [commit])
                     state.byteCount += record.record.count
+                    index.insert(record.id, record.location)
                 }
-                index.insert(record.id, record.location)
             }
         }
     }
@@ -74,7 +78,10 @@ final class Journal: Sendable {
     /// Forgets what a commit brought that failed after all.
     func drop(_ commit: Int64, _ records: [JournalRecord], _ index: ChunkIndex) {
         state.withLock { state in
-            for record in records where state.release(record.id, [commit]) { index.remove(record.id, record.location) }
+            for record in records {
+                let held = state.entries[record.id]?.record.location
+                if state.release(record.id, [commit]), let held { index.remove(record.id, held) }
+            }
         }
     }
 

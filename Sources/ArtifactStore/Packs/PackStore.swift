@@ -58,7 +58,7 @@ final class PackStore: Sendable {
     /// Appends a record to one of the open packs, chosen at random among those of its class.
     func append(
         _ record: UnsafeRawBufferPointer, id: RecordID, kind: RecordKind, codec: RecordCodec, plainBytes: Int,
-        encodedBytes: Int, reach: [RecordID]
+        encodedBytes: Int, check: UInt32, reach: [RecordID]
     ) throws -> Location {
         let packClass: PackClass = kind == .chunk ? .data : .meta
         do {
@@ -66,7 +66,7 @@ final class PackStore: Sendable {
                 let (writer, slot) = try self.writer(for: packClass)
                 if let location = try writer.append(
                     record, id: id, kind: kind, codec: codec, plainBytes: plainBytes, encodedBytes: encodedBytes,
-                    reach: reach, index: index)
+                    check: check, reach: reach, index: index)
                 {
                     return location
                 }

@@ -92,7 +92,7 @@ final class PackWriter: Sendable {
     /// The place is entered into `index` before the pack can be closed, so that a closed pack is a fully indexed one.
     func append(
         _ record: UnsafeRawBufferPointer, id: RecordID, kind: RecordKind, codec: RecordCodec, plainBytes: Int,
-        encodedBytes: Int, reach: [RecordID], index: ChunkIndex
+        encodedBytes: Int, check: UInt32, reach: [RecordID], index: ChunkIndex
     ) throws -> Location? {
         try state.withLock { state in
             guard !state.sealed, !state.broken else { return nil }
@@ -100,7 +100,7 @@ final class PackWriter: Sendable {
             let location = Location(
                 pack: number, offset: UInt32(state.length), recordBytes: UInt32(record.count),
                 plainBytes: UInt32(plainBytes), encodedBytes: UInt32(encodedBytes), ordinal: state.records, kind: kind,
-                codec: codec)
+                codec: codec, check: check)
             try put(record, &state)
             state.records += 1
             state.plainBytes += UInt64(plainBytes)

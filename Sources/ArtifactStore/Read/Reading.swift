@@ -196,9 +196,19 @@ extension ArtifactStore {
     /// the next number and a new tag, before a byte of it is served.
     private func presentationTag(_ version: OpenVersion, _ row: Row, _ plan: ZipPlan) async throws -> String {
         let shape = plan.shapeDigest.bytes
-        if try row.bytes("zip_shape") == shape { return try row.string("zip_etag") }
+        let recorded = try row.bytes("zip_shape")
+        if recorded == shape { return try row.string("zip_etag") }
+        if plan.isRecorded(as: recorded) {
+            // Published by an earlier program, which did not tell encodings of one length apart: from now on this one is it.
+            try await catalog.write {
+                _ = try $0.execute(
+                    "UPDATE store_versions SET zip_shape = ? WHERE id = ? AND zip_shape = ?", shape,
+                    version.id.rawValue, recorded)
+            }
+            return try row.string("zip_etag")
+        }
         let number = try row.int("zip_number") + 1
-        let etag = etag(version.root.contentID, number: number)
+        let etag = etag(version.root.contentID, shape: shape, number: number)
         let bytes = plan.layout.totalBytes
         let changed = configuration.presentationChanged
         try await catalog.write { transaction in

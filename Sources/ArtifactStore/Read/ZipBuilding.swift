@@ -11,17 +11,25 @@ final class ZipPlan: Sendable {
     struct Member: Sendable {
         var content: FileContent?
         /// Bytes given here: symlink targets.
-        var literal: [UInt8]
+        var literal: [UInt8] = []
+        /// What tells how the chunks of a deflated member are encoded.
+        var encodings = EncodingsMark()
     }
 
     let layout: ZipLayout
     let members: [Member]
+    /// What tells how all chunks are encoded, whatever domain they are in; only when it was asked for.
+    private let unmasked: EncodingsMark?
 
     /// Reads trees, nodes and the index, no chunk. Blocks.
-    init(_ context: ReadContext, _ root: DirectoryContent) throws {
+    ///
+    /// - Parameter isForComparison: prepares ``isSame(as:)``, at the cost of a derivation for each chunk.
+    init(_ context: ReadContext, _ root: DirectoryContent, isForComparison: Bool = false) throws {
         var entries: [ZipEntry] = []
         var members: [Member] = []
-        try Self.walk(context, root, path: [], &entries, &members)
+        var unmasked = isForComparison ? EncodingsMark() : nil
+        try Self.walk(context, root, path: [], &entries, &members, &unmasked)
+        self.unmasked = unmasked
         do {
             layout = try ZipLayout(entries: entries)
         } catch {
@@ -32,7 +40,7 @@ final class ZipPlan: Sendable {
 
     private static func walk(
         _ context: ReadContext, _ directory: DirectoryContent, path: [UInt8], _ entries: inout [ZipEntry],
-        _ members: inout [Member]
+        _ members: inout [Member], _ unmasked: inout EncodingsMark?
     ) throws {
         for entry in try context.entries(directory) {
             let name = path.isEmpty ? entry.name : path + [0x2F] + entry.name
@@ -40,33 +48,67 @@ final class ZipPlan: Sendable {
             switch entry.content {
             case .directory(let child):
                 entries.append(.directory(name, permissions: mode))
-                members.append(Member(content: nil, literal: []))
-                try walk(context, child, path: name, &entries, &members)
+                members.append(Member())
+                try walk(context, child, path: name, &entries, &members, &unmasked)
             case .symlink(let target):
                 entries.append(
                     ZipEntry(
                         name: name, permissions: 0o777, kind: .symlink, method: .stored, crc32: CRC32.checksum(target),
                         compressedSize: Int64(target.count), uncompressedSize: Int64(target.count)))
-                members.append(Member(content: nil, literal: target))
+                members.append(Member(literal: target))
             case .file(let content):
-                let shape = try MemberShape(context, content)
+                let shape = try MemberShape(context, content, &unmasked)
                 entries.append(
                     ZipEntry(
                         name: name, permissions: mode, kind: .file, method: shape.isDeflate ? .deflate : .stored,
                         crc32: shape.crc, compressedSize: shape.byteCount, uncompressedSize: content.byteCount))
-                members.append(Member(content: content, literal: []))
+                members.append(Member(content: content, encodings: shape.encodings))
             }
         }
     }
 
-    /// A digest of everything that determines the ZIP's bytes besides the content itself.
+    /// A digest of everything that determines the ZIP's bytes besides the content itself: lengths, and how each chunk is
+    /// encoded. Two encodings of one content that happen to have the same length give different digests.
     var shapeDigest: SHA256Digest {
+        var writer = lengths
+        for member in members { writer.integer(member.encodings.value) }
+        return SHA256.digest(writer.bytes)
+    }
+
+    /// Whether the ZIP of another plan, perhaps of another domain, has the same bytes. Both must be meant for comparison.
+    func isSame(as other: ZipPlan) -> Bool {
+        guard let unmasked, unmasked == other.unmasked else { return false }
+        return lengths.bytes == other.lengths.bytes
+    }
+
+    /// Whether a version's row is about this ZIP.
+    func isRecorded(as shape: [UInt8]) -> Bool { shape == shapeDigest.bytes || shape == earlierShapeDigest.bytes }
+
+    /// The digest that earlier programs wrote, of lengths only.
+    var earlierShapeDigest: SHA256Digest { SHA256.digest(lengths.bytes) }
+
+    private var lengths: CanonicalWriter {
         var writer = CanonicalWriter()
         for entry in layout.entries {
             writer.byte(entry.method == .deflate ? 1 : 0)
             writer.integer(UInt64(entry.compressedSize))
         }
-        return SHA256.digest(writer.bytes)
+        return writer
+    }
+}
+
+/// A word that depends on how each chunk of a file is encoded, in order.
+struct EncodingsMark: Sendable, Equatable {
+    private(set) var value: UInt64 = 0
+
+    mutating func add(_ location: Location) {
+        var mixed = value ^ (UInt64(location.check) << 32 | UInt64(location.encodedBytes) << 1)
+        mixed ^= location.codec == .deflate ? 1 : 0
+        // A step that can be undone (splitmix64's), so that two files that differ in one chunk never come out equal.
+        mixed &+= 0x9E37_79B9_7F4A_7C15
+        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        value = mixed ^ mixed >> 31
     }
 }
 
@@ -75,6 +117,8 @@ struct MemberShape {
     var isDeflate = false
     var byteCount: Int64 = 0
     var crc: UInt32 = CRC32.initial
+    /// Left empty when nothing is deflated: then the bytes are the content's.
+    var encodings = EncodingsMark()
 
     /// Most bytes of a stored block, RFC 1951 §3.2.4.
     static let storedBlockMaximum = 65535
@@ -83,7 +127,7 @@ struct MemberShape {
         count + 5 * ((count + storedBlockMaximum - 1) / storedBlockMaximum)
     }
 
-    init(_ context: ReadContext, _ content: FileContent) throws {
+    init(_ context: ReadContext, _ content: FileContent, _ unmasked: inout EncodingsMark?) throws {
         var storedBytes: Int64 = 0
         var deflateBytes: Int64 = 2
         var walk = SegmentWalk(context, content)
@@ -97,6 +141,8 @@ struct MemberShape {
                 crc = CRC32.combine(crc, ref.crc, Int64(ref.count))
                 storedBytes += Int64(ref.count)
                 let location = try context.reader.location(ref, session: context.session)
+                encodings.add(location)
+                unmasked?.add(location.unmasked(ref, context.domain))
                 switch location.codec {
                 case .stored: deflateBytes += Int64(Self.storedBlockBytes(ref.count))
                 case .deflate:
@@ -107,6 +153,7 @@ struct MemberShape {
             }
         }
         byteCount = isDeflate ? deflateBytes : storedBytes
+        if !isDeflate { encodings = EncodingsMark() }
     }
 }
 
@@ -116,10 +163,13 @@ struct MemberPayload {
     private var walk: SegmentWalk
     private let isDeflate: Bool
     private var isEnded = false
+    private let planned: EncodingsMark
+    private var encodings = EncodingsMark()
 
-    init(_ context: ReadContext, _ content: FileContent, isDeflate: Bool) {
+    init(_ context: ReadContext, _ content: FileContent, isDeflate: Bool, planned: EncodingsMark) {
         self.context = context
         self.isDeflate = isDeflate
+        self.planned = planned
         walk = SegmentWalk(context, content)
     }
 
@@ -140,6 +190,7 @@ struct MemberPayload {
         guard let (segment, _) = try walk.next() else {
             guard isDeflate, !isEnded else { return nil }
             isEnded = true
+            guard encodings == planned else { throw Self.encodedAnew(context) }
             return .bytes(Deflater.endOfStream)
         }
         switch segment {
@@ -147,11 +198,17 @@ struct MemberPayload {
         case .chunk(let ref):
             let location = try context.reader.location(ref, session: context.session)
             guard isDeflate else { return .chunk(ref, isFragment: false, byteCount: ref.count) }
+            encodings.add(location)
             let count =
                 location.codec == .deflate ? Int(location.encodedBytes) : MemberShape.storedBlockBytes(ref.count)
             return .chunk(ref, isFragment: true, byteCount: count)
         case .node: throw FormatError("a list of chunks is where a chunk should be")
         }
+    }
+
+    /// A damaged chunk was replaced by a new push of its content between the announcement of the ZIP and its reading.
+    private static func encodedAnew(_ context: ReadContext) -> StoreError {
+        StoreError(.conflict, "the ZIP of \(context.subject) was encoded anew while it was read; read it again")
     }
 
     static func bytes(_ piece: Piece, _ context: ReadContext) throws -> [UInt8] {
@@ -287,7 +344,8 @@ final class ZipStream: @unchecked Sendable {
                     return .literal(Array(planned.literal[Int(range.lowerBound)..<Int(range.upperBound)]))
                 }
                 let isDeflate = plan.layout.entries[entry].method == .deflate
-                member = (MemberPayload(context, content, isDeflate: isDeflate), 0, range)
+                let payload = MemberPayload(context, content, isDeflate: isDeflate, planned: planned.encodings)
+                member = (payload, 0, range)
             }
         }
     }

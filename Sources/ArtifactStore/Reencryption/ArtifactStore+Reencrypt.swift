@@ -38,14 +38,15 @@ extension ArtifactStore {
                     root, replacing: version.root)
             }
         }
-        try await switchOver(row, staged, target, durables, job, cursor)
+        let keepsZip = try await keepsZip(row, of: version, staged, stored)
+        try await switchOver(row, staged, target, durables, job, cursor, keepsZip: keepsZip)
         await tidyUp()
         return true
     }
 
     private func switchOver(
         _ row: Row, _ staged: StagedContent, _ target: ReencryptionTarget, _ durables: [PackWriter.Durable],
-        _ job: StoreJob, _ cursor: JobCursor
+        _ job: StoreJob, _ cursor: JobCursor, keepsZip: Bool
     ) async throws {
         let (id, draft) = (try VersionRow.id(row), try VersionRow.draft(row))
         let binding = DataKeyBinding(id, draft)
@@ -58,7 +59,7 @@ extension ArtifactStore {
         let manifest = try RootManifest.seal(
             staged.root.encode(), dataKey: dataKey, version: id, number: try row.int("number"))
         let roots = try staged.root.refs().flatMap(\.id.bytes)
-        let zip = try await zipAfter(row, staged)
+        let zip = try await zipAfter(row, staged, keepsZip: keepsZip)
         let isChanged = try zip.number != row.int("zip_number")
         let (before, envelope, domain) = (try row.bytes("root"), wrapped, staged.ingest.session.domain)
         let (bytes, time) = (staged.logicalBytes, now())
@@ -80,13 +81,13 @@ extension ArtifactStore {
     }
 
     /// The ZIP view afterwards: chunks may have been cut and compressed otherwise, which gives it other bytes and a new tag.
-    private func zipAfter(_ row: Row, _ staged: StagedContent) async throws -> (
+    private func zipAfter(_ row: Row, _ staged: StagedContent, keepsZip: Bool) async throws -> (
         bytes: Int64, etag: String, number: Int, shape: [UInt8]
     ) {
         let new = try await presentation(staged)
-        let (number, shape) = (try row.int("zip_number"), try row.bytes("zip_shape"))
-        if new.shape == shape { return (try row.int64("zip_bytes"), try row.string("zip_etag"), number, shape) }
-        return (new.byteCount, etag(staged.contentID, number: number + 1), number + 1, new.shape)
+        let number = try row.int("zip_number")
+        if keepsZip { return (new.byteCount, try row.string("zip_etag"), number, new.shape) }
+        return (new.byteCount, etag(staged.contentID, shape: new.shape, number: number + 1), number + 1, new.shape)
     }
 
     /// Where a version's content belongs: the newest epoch of its own domain, or the domain of the job's key.

@@ -51,12 +51,14 @@ extension ArtifactStore {
             reader: RecordReader(packs: packs, workers: workers, cacheBytes: 4 << 20), pool: pool,
             domain: ingest.session.domain.records, session: ingest.session, subject: source.context.subject)
         try await pool.run { try written.guarding { try written.verify(root) } }
-        try await switchOver(row, version, staged, durables, old.subtracting([Location.journal]))
+        let keepsZip = try await keepsZip(row, of: source, staged, written)
+        try await switchOver(row, version, staged, durables, old.subtracting([Location.journal]), keepsZip: keepsZip)
         await tidyUp()
     }
 
     private func switchOver(
-        _ row: Row, _ version: Version, _ staged: StagedContent, _ durables: [PackWriter.Durable], _ old: Set<UInt32>
+        _ row: Row, _ version: Version, _ staged: StagedContent, _ durables: [PackWriter.Durable], _ old: Set<UInt32>,
+        keepsZip isSame: Bool
     ) async throws {
         let wrapped = try row.bytes("data_key")
         let dataKey = try await keys.openDataKey(wrapped, of: DataKeyBinding(version))
@@ -66,9 +68,8 @@ extension ArtifactStore {
         let domain = staged.ingest.session.domain
         let zip = try await presentation(staged)
         // Cuts and structure are the old ones; only another encoder could make another ZIP of them.
-        let isSame = zip.shape == (try row.bytes("zip_shape"))
         let number = isSame ? version.zip.number : version.zip.number + 1
-        let tag = isSame ? version.zip.etag : etag(version.contentID, number: number)
+        let tag = isSame ? version.zip.etag : etag(version.contentID, shape: zip.shape, number: number)
         let bytes = isSame ? version.zip.byteCount : zip.byteCount
         try await commit(staged.ingest.session.outcome, durables, staged.ingest.lease, at: now()) {
             [retiredDomains, configuration] transaction in
@@ -86,6 +87,22 @@ extension ArtifactStore {
                 try transaction.execute(
                     "INSERT INTO store_scour (pack) VALUES (?) ON CONFLICT (pack) DO NOTHING", Int64(pack))
             }
+        }
+    }
+
+    /// Whether the ZIP of content that was stored anew has the bytes that the version's tag stands for.
+    func keepsZip(
+        _ row: Row, of old: OpenVersion, _ staged: StagedContent, _ stored: ReadContext
+    ) async throws -> Bool {
+        guard case .tree(let before) = old.root.content, case .tree(let after) = staged.root.content else {
+            return true
+        }
+        let recorded = try row.bytes("zip_shape")
+        return try await pool.run {
+            let one = try Self.zipPlan(old.context, before, isForComparison: true)
+            let other = try Self.zipPlan(stored, after, isForComparison: true)
+            guard let one, let other else { return one == nil && other == nil }
+            return one.isRecorded(as: recorded) && one.isSame(as: other)
         }
     }
 }

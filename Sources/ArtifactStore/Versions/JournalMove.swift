@@ -50,7 +50,7 @@ extension ArtifactStore {
             let location = try record.record.withUnsafeBytes {
                 try packs.append(
                     $0, id: record.id, kind: record.kind, codec: record.codec, plainBytes: record.plainBytes,
-                    encodedBytes: record.encodedBytes, reach: record.reach)
+                    encodedBytes: record.encodedBytes, check: record.check, reach: record.reach)
             }
             return PackEntry(id: record.id, location: location, reach: record.reach)
         }

@@ -3,8 +3,9 @@ import Catalog
 /// The records of one small commit as one row of the database: their bytes one after the other, which are sealed already,
 /// and beside them the list of what they are, sealed under the storage key.
 ///
-/// The list: format 1, count, and for each record 16 bytes of id, kind, codec, length of the plaintext, of the encoded
-/// payload and of the record, and the ids that it refers to with their count in front. Integers are LEB128.
+/// The list: format 2, count, and for each record 16 bytes of id, kind, codec, length of the plaintext, of the encoded
+/// payload and of the record, the payload's check, and the ids that it refers to with their count in front. Integers are
+/// LEB128. Format 1 had no checks.
 struct JournalRow: Sendable {
     let commit: Int64
     let records: [JournalRecord]
@@ -19,14 +20,16 @@ struct JournalRow: Sendable {
         var body: [UInt8] = []
         body.reserveCapacity(records.reduce(0) { $0 + $1.record.count })
         var list = CanonicalWriter()
-        list.byte(1)
+        list.byte(2)
         list.integer(records.count)
         for record in records {
             body += record.record
             list.raw(record.id.bytes)
             list.byte(record.kind.rawValue)
             list.byte(record.codec.rawValue)
-            for count in [record.plainBytes, record.encodedBytes, record.record.count, record.reach.count] {
+            for count in [
+                record.plainBytes, record.encodedBytes, record.record.count, Int(record.check), record.reach.count,
+            ] {
                 list.integer(count)
             }
             for id in record.reach { list.raw(id.bytes) }
@@ -46,23 +49,30 @@ struct JournalRow: Sendable {
         var list = CanonicalReader(
             try SealedEnvelope.open(contents, type: .commit, key: key, name: Self.name(commit)))
         var rest = CanonicalReader(body)
-        guard try list.byte() == 1 else { throw FormatError("a commit has an unknown format") }
-        records = try (0..<(try list.count(limit: list.remaining))).map { _ in try Self.record(&list, &rest) }
+        let format = try list.byte()
+        guard (1...2).contains(format) else { throw FormatError("a commit has an unknown format") }
+        records = try (0..<(try list.count(limit: list.remaining))).map { _ in
+            try Self.record(&list, &rest, hasCheck: format > 1)
+        }
         try list.end()
         try rest.end()
     }
 
-    private static func record(_ list: inout CanonicalReader, _ body: inout CanonicalReader) throws -> JournalRecord {
+    private static func record(
+        _ list: inout CanonicalReader, _ body: inout CanonicalReader, hasCheck: Bool
+    ) throws -> JournalRecord {
         let id = try list.raw(RecordID.byteCount).withUnsafeBytes { RecordID($0) }
         guard let kind = RecordKind(rawValue: try list.byte()), let codec = RecordCodec(rawValue: try list.byte())
         else { throw FormatError("a commit holds an unknown kind of record") }
         let (plain, encoded) = (try list.count(limit: 16 << 20), try list.count(limit: 16 << 20))
         let record = try body.raw(try list.count(limit: body.remaining))
+        let check = hasCheck ? try list.count(limit: Int(UInt32.max)) : 0
         let reach = try (0..<(try list.count(limit: list.remaining / RecordID.byteCount))).map { _ in
             try list.raw(RecordID.byteCount).withUnsafeBytes { RecordID($0) }
         }
         return JournalRecord(
-            id: id, kind: kind, codec: codec, plainBytes: plain, encodedBytes: encoded, reach: reach, record: record)
+            id: id, kind: kind, codec: codec, plainBytes: plain, encodedBytes: encoded, reach: reach, record: record,
+            check: UInt32(check))
     }
 
     func insert(_ transaction: Transaction) throws {

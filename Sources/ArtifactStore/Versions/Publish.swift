@@ -196,7 +196,8 @@ extension ArtifactStore {
             reader: reader, pool: pool, domain: session.domain.records, session: session, subject: "the content")
         switch staged.root.content {
         case .blob(let content):
-            return PreparedZip(byteCount: content.byteCount, etag: etag(content.digest, number: 1), shape: [])
+            return PreparedZip(
+                byteCount: content.byteCount, etag: etag(content.digest, shape: [], number: 1), shape: [])
         case .tree(let directory):
             let plan: ZipPlan?
             if staged.fileCount <= Self.lightFiles, session.isInMemory {
@@ -204,27 +205,32 @@ extension ArtifactStore {
             } else {
                 plan = try await pool.run { try Self.zipPlan(context, directory) }
             }
-            guard let plan else { return PreparedZip(byteCount: 0, etag: etag(directory.treeID, number: 0), shape: []) }
+            guard let plan else {
+                return PreparedZip(byteCount: 0, etag: etag(directory.treeID, shape: [], number: 0), shape: [])
+            }
+            let shape = plan.shapeDigest.bytes
             return PreparedZip(
-                byteCount: plan.layout.totalBytes, etag: etag(directory.treeID, number: 1),
-                shape: plan.shapeDigest.bytes)
+                byteCount: plan.layout.totalBytes, etag: etag(directory.treeID, shape: shape, number: 1), shape: shape)
         }
     }
 
     /// A directory of so many files is planned where the caller runs, if all of it is in memory.
     private static let lightFiles = 64
 
-    private static func zipPlan(_ context: ReadContext, _ directory: DirectoryContent) throws -> ZipPlan? {
+    static func zipPlan(
+        _ context: ReadContext, _ directory: DirectoryContent, isForComparison: Bool = false
+    ) throws -> ZipPlan? {
         do {
-            return try context.guarding { try ZipPlan(context, directory) }
+            return try context.guarding { try ZipPlan(context, directory, isForComparison: isForComparison) }
         } catch let error as StoreError where error.code == .invalid {
             // Names that no ZIP can hold: the version is stored all the same and has no ZIP view.
             return nil
         }
     }
 
-    func etag(_ contentID: SHA256Digest, number: Int) -> String {
-        let keyed = Derivation.secret(storageKeys.current.key, "version/etag", [contentID.bytes])
+    /// The tag of a presentation: other bytes, be it that only the encoding of a chunk differs, have another tag.
+    func etag(_ contentID: SHA256Digest, shape: [UInt8], number: Int) -> String {
+        let keyed = Derivation.secret(storageKeys.current.key, "version/etag", [contentID.bytes, shape])
         return keyed.withUnsafeBytes { Hex.encode(Array($0.prefix(16))) } + "-p\(number)"
     }
 }

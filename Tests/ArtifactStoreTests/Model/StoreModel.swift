@@ -52,8 +52,15 @@ final class StoreModel: @unchecked Sendable {
         /// When it was last asked for.
         var deletionBegan: Date?
         var isPinned = false
-        /// Of the ZIP view, once it was read.
-        var zip: [UInt8]?
+        /// The ZIP view, once it was read.
+        var zip: Zip?
+
+        struct Zip {
+            var bytes: [UInt8]
+            var etag: String
+            /// How the chunks of each file are encoded.
+            var encodings: [String: String]
+        }
     }
 
     /// What may or may not have happened.

@@ -7,6 +7,15 @@ import ObjectStorage
 /// GET and HEAD of objects.
 extension S3Front {
     func getObject(_ request: S3Request) async throws -> ServiceResponse {
+        do {
+            return try await getObjectOnce(request)
+        } catch let error as ObjectStorageError where error.code == "ConditionalRequestConflict" {
+            // It has another tag now: conditions and ranges are judged again, against that.
+            return try await getObjectOnce(request)
+        }
+    }
+
+    private func getObjectOnce(_ request: S3Request) async throws -> ServiceResponse {
         let (object, portion) = try await locate(request)
         guard let portion else { return notModified(object) }
         try await require("Decrypt", object.encryption, request)
