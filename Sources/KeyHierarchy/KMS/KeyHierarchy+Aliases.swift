@@ -7,7 +7,10 @@ extension KeyHierarchy {
     /// Throws `validation` unless a name begins as those of aliases do.
     package static func checkAliasPrefix(_ name: String) throws(KeyError) {
         guard name.hasPrefix("alias/"), name.utf8.count > 6 else {
-            throw KeyError(.validation, "Alias must start with the prefix \"alias/\". Please see the API reference.")
+            throw KeyError(
+                .validation,
+                "Alias must start with the prefix \"alias/\". Please see "
+                    + "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
         }
     }
 

@@ -5,22 +5,29 @@ import Synchronization
 
 /// The cryptographic operations of the KMS API. Each checks usage and spec first, then the key's state.
 extension KeyHierarchy {
-    package static func require(usage: String, _ key: KMSKey) throws(KeyError) {
+    package static func require(usage: String, _ key: KMSKey, for operation: String) throws(KeyError) {
         guard key.usage == usage else {
             throw KeyError(
-                .invalidKeyUsage, "\(key.arn) key usage is \(key.usage) which is not valid for this operation.")
+                .invalidKeyUsage, "\(key.arn) key usage is \(key.usage) which is not valid for \(operation).")
         }
     }
 
     static func invalidAlgorithm(_ algorithm: String, _ key: KMSKey) -> KeyError {
-        KeyError(.invalidKeyUsage, "Algorithm \(algorithm) and key spec \(key.spec) are incompatible.")
+        KeyError(.invalidKeyUsage, "Algorithm \(algorithm) is incompatible with key spec \(key.spec).")
+    }
+
+    static var incorrectKey: KeyError {
+        KeyError(.incorrectKey, "The key ID in the request does not identify a CMK that can perform this operation.")
     }
 
     /// Checks everything about an encryption or decryption but the bytes.
-    package static func checkEncryption(_ key: KMSKey, _ algorithm: String, _ context: [String: String]?)
-        throws(KeyError)
-    {
-        try require(usage: "ENCRYPT_DECRYPT", key)
+    package static func checkEncryption(
+        _ key: KMSKey, _ algorithm: String, _ context: [String: String]?, for operation: String
+    ) throws(KeyError) {
+        // No symmetric ciphertext is from such a key, and KMS says so rather than what the key is for.
+        let opens = operation == "Decrypt" || operation == "ReEncryptFrom"
+        if opens, algorithm == "SYMMETRIC_DEFAULT", key.usage != "ENCRYPT_DECRYPT" { throw incorrectKey }
+        try require(usage: "ENCRYPT_DECRYPT", key, for: operation)
         guard KeySpecs.encryptionAlgorithms(key.spec, key.usage)?.contains(algorithm) ?? false else {
             throw invalidAlgorithm(algorithm, key)
         }
@@ -34,7 +41,7 @@ extension KeyHierarchy {
     package func encrypt(
         _ plaintext: SecretBytes, _ key: KMSKey, algorithm: String, context: [String: String]?
     ) async throws -> [UInt8] {
-        try Self.checkEncryption(key, algorithm, context)
+        try Self.checkEncryption(key, algorithm, context, for: "Encrypt")
         if key.spec == "SYMMETRIC_DEFAULT" { return try await encrypt(plaintext, under: key, context: context ?? [:]) }
         let hash: HashAlgorithm = algorithm == "RSAES_OAEP_SHA_1" ? .sha1 : .sha256
         let public_ = try await privateKey(key).publicKey()
@@ -42,14 +49,14 @@ extension KeyHierarchy {
         guard plaintext.count <= max else {
             throw KeyError(
                 .validation,
-                "With \(algorithm), \(key.spec) encrypts at most \(max) bytes; these are \(plaintext.count).")
+                "Algorithm \(algorithm) and key spec \(key.spec) cannot encrypt data larger than \(max) bytes.")
         }
         return try await offPool { try public_.encryptOAEP(plaintext, hash: hash) }
     }
 
     /// `Decrypt` of an RSA ciphertext.
     package func decryptRSA(_ ciphertext: [UInt8], _ key: KMSKey, algorithm: String) async throws -> SecretBytes {
-        try Self.checkEncryption(key, algorithm, nil)
+        try Self.checkEncryption(key, algorithm, nil, for: "Decrypt")
         let hash: HashAlgorithm = algorithm == "RSAES_OAEP_SHA_1" ? .sha1 : .sha256
         let private_ = try await privateKey(key)
         do {
@@ -66,19 +73,20 @@ extension KeyHierarchy {
     package func decryptSymmetric(
         _ blob: [UInt8], _ key: KMSKey, context: [String: String]?
     ) async throws -> (plaintext: SecretBytes, materialID: String) {
-        try Self.checkEncryption(key, "SYMMETRIC_DEFAULT", context)
+        try Self.checkEncryption(key, "SYMMETRIC_DEFAULT", context, for: "Decrypt")
         let parsed = try Self.parse(blob)
         guard parsed.keyID == key.keyID else {
-            throw KeyError(
-                .incorrectKey, "The key ID in the request does not identify a CMK that can perform this operation.")
+            throw Self.incorrectKey
         }
         let reference = Hex.encode(parsed.materialReference)
         let material = key.materials.first { $0.materialID.hasPrefix(reference) }?.materialID ?? ""
         return (try await decrypt(parsed, with: key, context: context ?? [:]), material)
     }
 
-    package func generateMac(_ message: SecretBytes, _ key: KMSKey, algorithm: String) async throws -> [UInt8] {
-        try Self.require(usage: "GENERATE_VERIFY_MAC", key)
+    package func generateMac(
+        _ message: SecretBytes, _ key: KMSKey, algorithm: String, for operation: String = "GenerateMac"
+    ) async throws -> [UInt8] {
+        try Self.require(usage: "GENERATE_VERIFY_MAC", key, for: operation)
         guard KeySpecs.macAlgorithms(key.spec) == [algorithm] else { throw Self.invalidAlgorithm(algorithm, key) }
         try KeyStateRules.check(.cryptography, key)
         let secret = try await backingKey(key, version: try Self.currentVersion(key))
@@ -91,9 +99,9 @@ extension KeyHierarchy {
     }
 
     package static func checkSigning(
-        _ key: KMSKey, _ algorithm: String, messageType: String
+        _ key: KMSKey, _ algorithm: String, messageType: String, for operation: String
     ) throws(KeyError) -> SignatureScheme {
-        try require(usage: "SIGN_VERIFY", key)
+        try require(usage: "SIGN_VERIFY", key, for: operation)
         guard let scheme = KeySpecs.scheme(algorithm),
             KeySpecs.signingAlgorithms(key.spec, key.usage)?.contains(algorithm) ?? false
         else { throw invalidAlgorithm(algorithm, key) }
@@ -104,14 +112,14 @@ extension KeyHierarchy {
         return scheme
     }
 
-    private static func input(_ message: SecretBytes, _ type: String, _ scheme: SignatureScheme) throws(KeyError)
-        -> SignedInput
-    {
+    private static func input(
+        _ message: SecretBytes, _ type: String, _ scheme: SignatureScheme, _ algorithm: String
+    ) throws(KeyError) -> SignedInput {
         guard type == "DIGEST", let hash = scheme.hash else { return .secret(message) }
         guard message.count == hash.digestBytes else {
             throw KeyError(
                 .validation,
-                "Digest is invalid length for algorithm: \(hash.digestBytes) bytes wanted, \(message.count) given.")
+                "Digest is invalid length for algorithm \(algorithm).")
         }
         return .digest(message.disclosing())  // What the signature tells of it anyway.
     }
@@ -119,8 +127,8 @@ extension KeyHierarchy {
     package func sign(
         _ message: SecretBytes, _ key: KMSKey, algorithm: String, messageType: String
     ) async throws -> [UInt8] {
-        let scheme = try Self.checkSigning(key, algorithm, messageType: messageType)
-        let input = try Self.input(message, messageType, scheme)
+        let scheme = try Self.checkSigning(key, algorithm, messageType: messageType, for: "Sign")
+        let input = try Self.input(message, messageType, scheme, algorithm)
         let private_ = try await privateKey(key)
         return try await offPool { try private_.sign(input, scheme) }
     }
@@ -129,15 +137,15 @@ extension KeyHierarchy {
     package func verify(
         _ signature: [UInt8], of message: SecretBytes, _ key: KMSKey, algorithm: String, messageType: String
     ) async throws {
-        let scheme = try Self.checkSigning(key, algorithm, messageType: messageType)
-        let input = try Self.input(message, messageType, scheme)
+        let scheme = try Self.checkSigning(key, algorithm, messageType: messageType, for: "Verify")
+        let input = try Self.input(message, messageType, scheme, algorithm)
         let private_ = try await privateKey(key)
         let valid = try await offPool { try private_.publicKey().isValid(signature: signature, for: input, scheme) }
         guard valid else { throw KeyError(.invalidSignature, "The signature is not valid for this message and key.") }
     }
 
     package func deriveSharedSecret(_ key: KMSKey, peer: [UInt8]) async throws -> SecretBytes {
-        try Self.require(usage: "KEY_AGREEMENT", key)
+        try Self.require(usage: "KEY_AGREEMENT", key, for: "DeriveSharedSecret")
         try KeyStateRules.check(.cryptography, key)
         let private_ = try await privateKey(key)
         return try await offPool {

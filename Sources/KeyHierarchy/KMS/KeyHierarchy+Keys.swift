@@ -201,6 +201,9 @@ package struct KeyIdentifier {
             self.scope = scope
             isARN = false
             resource = text.hasPrefix("alias/") ? .alias(text) : .key(text)
+            guard text.hasPrefix("alias/") || Self.isKeyID(text) else {
+                throw KeyError(.notFound, "Invalid keyId '\(text)'")
+            }
             return
         }
         let parts = text.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false).map(String.init)
@@ -216,5 +219,17 @@ package struct KeyIdentifier {
         } else {
             throw KeyError(.invalidARN, "Invalid arn \(text)")
         }
+    }
+
+    /// Whether a text has the form of a key ID: a UUID, or `mrk-` and 32 hexadecimal digits.
+    private static func isKeyID(_ text: String) -> Bool {
+        let bytes = text.utf8
+        func isHex(_ bytes: some Sequence<UInt8>) -> Bool {
+            bytes.allSatisfy { (48...57).contains($0) || (97...102).contains($0 | 0x20) }
+        }
+        if text.hasPrefix("mrk-") { return bytes.count == 36 && isHex(bytes.dropFirst(4)) }
+        guard bytes.count == 36 else { return false }
+        let parts = bytes.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+        return parts.map(\.count) == [8, 4, 4, 4, 12] && parts.allSatisfy(isHex)
     }
 }

@@ -81,7 +81,7 @@ extension KeyHierarchy {
         guard kind.usages.contains(new.usage) else {
             throw KeyError(
                 .validation,
-                "KeyUsage \(new.usage) is not compatible with KeySpec \(new.spec); it takes \(kind.usages.joined(separator: " or "))."
+                "KeyUsage \(new.usage) is not compatible with KeySpec \(new.spec)"
             )
         }
         guard new.origin == "AWS_KMS" || new.origin == "EXTERNAL" else {

@@ -8,13 +8,8 @@ extension KeyHierarchy {
     package func replicate(
         _ primary: KMSKey, to region: String, policy: String, description: String, tags: [String: String]
     ) async throws -> KMSKey {
-        guard primary.isMultiRegion else {
-            throw KeyError(.unsupported, "\(primary.arn) is not a multi-Region key.")
-        }
-        guard primary.isPrimaryOrSingle else {
-            throw KeyError(
-                .unsupported,
-                "\(primary.arn) is a replica; replicate the primary key in \(primary.primaryRegion ?? "").")
+        guard primary.isMultiRegion, primary.isPrimaryOrSingle else {
+            throw KeyError(.unsupported, "\(primary.arn) is not a multi-region primary key.")
         }
         try KeyStateRules.check(.replicate, primary)
         guard region != primary.scope.region, !region.isEmpty else {

@@ -79,7 +79,9 @@ extension KeyHierarchy {
             try KeyStateRules.check(.rotateOnDemand, key)
             guard key.onDemandRotations < KMSLimits.onDemandRotations else {
                 throw KeyError(
-                    .limitExceeded, "\(key.arn) has been rotated \(KMSLimits.onDemandRotations) times on demand.")
+                    .limitExceeded,
+                    "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can "
+                        + "be performed for this key: \(key.arn)")
             }
             if key.origin == "EXTERNAL" {
                 try ImportedMaterial.promotePending(&key, change)

@@ -30,7 +30,7 @@ extension KMSOperations {
         guard key.spec == "SYMMETRIC_DEFAULT" else {
             throw KeyError(.invalidKeyUsage, "\(key.arn) is a \(key.spec) key which is not valid for \(name).")
         }
-        try KeyHierarchy.checkEncryption(key, "SYMMETRIC_DEFAULT", context)
+        try KeyHierarchy.checkEncryption(key, "SYMMETRIC_DEFAULT", context, for: name)
         return key
     }
 
@@ -119,7 +119,8 @@ extension KMSOperations {
         if input.customKeyStoreId != nil { throw Self.noKeyStore }
         try refuse(input.recipient)
         _ = try keys.instanceID()  // Sealed instances answer nothing.
-        guard let count = input.numberOfBytes, (1...1024).contains(count) else {
+        guard let count = input.numberOfBytes else { throw KeyError(.validation, "NumberOfBytes is required.") }
+        guard (1...1024).contains(count) else {
             throw KeyError(.validation, "NumberOfBytes must be between 1 and 1024.")
         }
         return .init(plaintext: SecretBlob(.random(count: count)))

@@ -10,7 +10,7 @@ extension KMSOperations {
         let algorithm = input.encryptionAlgorithm ?? "SYMMETRIC_DEFAULT"
         let key = try await use(
             input.keyId, request, action("Encrypt", algorithm, input.encryptionContext), tokens: input.grantTokens)
-        try KeyHierarchy.checkEncryption(key, algorithm, input.encryptionContext)
+        try KeyHierarchy.checkEncryption(key, algorithm, input.encryptionContext, for: "Encrypt")
         try stopIfDry(input.dryRun)
         let blob = try await keys.encrypt(
             input.plaintext.bytes, key, algorithm: algorithm, context: input.encryptionContext)
@@ -70,7 +70,7 @@ extension KMSOperations {
             action("Decrypt", algorithm, input.encryptionContext), tokens: input.grantTokens,
             ignoringCiphertext: ignoring)
         try refuse(input.recipient)
-        try KeyHierarchy.checkEncryption(key, algorithm, input.encryptionContext)
+        try KeyHierarchy.checkEncryption(key, algorithm, input.encryptionContext, for: "Decrypt")
         if ignoring { try stopIfDry(input.dryRun) }
         let opened = try await open(input.ciphertextBlob, key, algorithm, input.encryptionContext)
         try stopIfDry(input.dryRun)
@@ -94,8 +94,8 @@ extension KMSOperations {
         let located = try await locate(input.destinationKeyId, try KMSCall(request))
         target.conditions["kms:ReEncryptOnSameKey"] = ["\(located.key.arn == source.arn)"]
         let destination = try await use(input.destinationKeyId, request, target, tokens: nil)
-        try KeyHierarchy.checkEncryption(source, from, input.sourceEncryptionContext)
-        try KeyHierarchy.checkEncryption(destination, to, input.destinationEncryptionContext)
+        try KeyHierarchy.checkEncryption(source, from, input.sourceEncryptionContext, for: "ReEncryptFrom")
+        try KeyHierarchy.checkEncryption(destination, to, input.destinationEncryptionContext, for: "ReEncrypt")
         if ignoring { try stopIfDry(input.dryRun) }
         let opened = try await open(input.ciphertextBlob, source, from, input.sourceEncryptionContext)
         try stopIfDry(input.dryRun)

@@ -129,9 +129,6 @@ extension KMSOperations {
             grant = try await keys.grant(anywhere: try keys.grantID(ofToken: token))
         } else if let keyID = input.keyId, let grantID = input.grantId {
             let identifier = try KeyIdentifier(parsing: keyID, in: call.scope)
-            guard identifier.isARN else {
-                throw KeyError(.invalidARN, "KeyId must be the key ARN when there is no token.")
-            }
             grant = try await keys.grant(identifier.scope, grantID: grantID)
         } else {
             throw KeyError(.validation, "RetireGrant takes a GrantToken, or KeyId and GrantId.")

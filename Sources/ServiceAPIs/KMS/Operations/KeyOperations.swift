@@ -45,14 +45,14 @@ extension KMSOperations {
         var tags: [String: String] = [:]
         for tag in list ?? [] {
             guard !tag.tagKey.lowercased().hasPrefix("aws:") else {
-                throw KeyError(.tag, "Tag keys that begin with aws: are reserved.")
+                throw KeyError(.tag, "Tags beginning with aws: are reserved")
             }
             guard tags.updateValue(tag.tagValue, forKey: tag.tagKey) == nil else {
-                throw KeyError(.tag, "Tag keys must be unique; \(tag.tagKey) is not.")
+                throw KeyError(.tag, "Duplicate tag keys")
             }
         }
         guard tags.count <= KMSLimits.tagsPerKey else {
-            throw KeyError(.limitExceeded, "A key has at most \(KMSLimits.tagsPerKey) tags.")
+            throw KeyError(.tag, "Too many tags")
         }
         return tags
     }

@@ -95,7 +95,7 @@ extension KMSOperations {
         if model == "KEY_MATERIAL_EXPIRES" {
             guard let end = input.validTo else {
                 throw KeyError(
-                    .validation, "ValidTo is required unless ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE.")
+                    .validation, "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES")
             }
             let seconds = end.timeIntervalSince(request.receivedAt)
             guard seconds > 0, seconds <= 365 * 86_400 else {
@@ -139,7 +139,8 @@ extension KMSOperations {
             key, to: input.replicaRegion, policy: policy, description: input.description ?? "", tags: tags)
         return .init(
             replicaKeyMetadata: Self.metadata(replica), replicaPolicy: policy,
-            replicaTags: tags.sorted { $0.key < $1.key }.map { .init(tagKey: $0.key, tagValue: $0.value) })
+            replicaTags: tags.isEmpty
+                ? nil : tags.sorted { $0.key < $1.key }.map { .init(tagKey: $0.key, tagValue: $0.value) })
     }
 
     func updatePrimaryRegion(_ input: Shapes.UpdatePrimaryRegionInput, _ request: ServiceRequest) async throws {

@@ -9,7 +9,7 @@ extension KMSOperations {
         let type = input.messageType ?? "RAW"
         let key = try await use(
             input.keyId, request, signing("Sign", input.signingAlgorithm, type), tokens: input.grantTokens)
-        _ = try KeyHierarchy.checkSigning(key, input.signingAlgorithm, messageType: type)
+        _ = try KeyHierarchy.checkSigning(key, input.signingAlgorithm, messageType: type, for: "Sign")
         try stopIfDry(input.dryRun)
         let signature = try await keys.sign(
             input.message.bytes, key, algorithm: input.signingAlgorithm, messageType: type)
@@ -26,7 +26,7 @@ extension KMSOperations {
         let type = input.messageType ?? "RAW"
         let key = try await use(
             input.keyId, request, signing("Verify", input.signingAlgorithm, type), tokens: input.grantTokens)
-        _ = try KeyHierarchy.checkSigning(key, input.signingAlgorithm, messageType: type)
+        _ = try KeyHierarchy.checkSigning(key, input.signingAlgorithm, messageType: type, for: "Verify")
         try stopIfDry(input.dryRun)
         try await keys.verify(
             Array(input.signature), of: input.message.bytes, key, algorithm: input.signingAlgorithm, messageType: type)
@@ -51,7 +51,8 @@ extension KMSOperations {
         let key = try await use(
             input.keyId, request, KMSAction("VerifyMac", conditions: ["kms:MacAlgorithm": [input.macAlgorithm]]),
             tokens: input.grantTokens)
-        let code = try await keys.generateMac(input.message.bytes, key, algorithm: input.macAlgorithm)
+        let code = try await keys.generateMac(
+            input.message.bytes, key, algorithm: input.macAlgorithm, for: "VerifyMac")
         try stopIfDry(input.dryRun)
         guard constantTimeEqual(code, Array(input.mac)) else {
             throw KeyError(.invalidMac, "The HMAC is not valid for this message and key.")
@@ -80,7 +81,7 @@ extension KMSOperations {
             KMSAction("DeriveSharedSecret", conditions: ["kms:KeyAgreementAlgorithm": [input.keyAgreementAlgorithm]]),
             tokens: input.grantTokens)
         try refuse(input.recipient)
-        try KeyHierarchy.require(usage: "KEY_AGREEMENT", key)
+        try KeyHierarchy.require(usage: "KEY_AGREEMENT", key, for: "DeriveSharedSecret")
         try KeyStateRules.check(.cryptography, key)
         try stopIfDry(input.dryRun)
         let secret = try await keys.deriveSharedSecret(key, peer: Array(input.publicKey))
