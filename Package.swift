@@ -51,13 +51,19 @@ let package = Package(
         // Floor 0: C libraries and the system calls that Glibc's overlay does not show.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
-        .target(name: "CCofferShims", cSettings: [.define("_GNU_SOURCE")]),
+        .target(
+            name: "CCofferShims", cSettings: [.define("_GNU_SOURCE")], linkerSettings: [.linkedLibrary("sqlite3")]),
 
         // Floor 1: ground.
         library("Cryptography", ["COpenSSL", "CCofferShims"]),
         library("Compression", ["CZlib", "CCofferShims"]),
         library("Archives", ["Compression", systemPackage]),
-        library("Catalog", [.product(name: "GRDB", package: "GRDB.swift"), log]),
+        library(
+            "Catalog",
+            [
+                "CCofferShims", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"), log,
+            ]),
 
         // Floor 2: the store.
         library("KeyHierarchy", ["Catalog", "CCofferShims", "Cryptography", log, systemPackage]),

@@ -1,3 +1,4 @@
+import CCofferShims
 import Foundation
 import GRDB
 import Synchronization
@@ -44,6 +45,8 @@ public final class Catalog: Sendable {
             try database.execute(sql: "PRAGMA secure_delete = FAST")
             try database.execute(sql: "PRAGMA temp_store = MEMORY")
         }
+        // Should it fail, commits take a few more system calls.
+        _ = coffer_wal_buffer_install()
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             // Only now: the pool sets NORMAL, with which commits are not flushed, when it turns the write-ahead log on.

@@ -84,13 +84,14 @@ final class CommitQueue: Sendable {
         for (job, outcome) in zip(group, outcomes) { job.finish(outcome) }
     }
 
-    /// A write that has no company needs no savepoint. Begin and commit are statements that stay prepared.
+    /// A write that has no company needs no savepoint.
     private static func commit(_ job: Job, in database: Database) {
         var outcome: (any Error)?
         do {
-            try database.cachedStatement(sql: "BEGIN IMMEDIATE TRANSACTION").execute()
-            try job.run(Transaction(database: database, isWrite: true))
-            try database.cachedStatement(sql: "COMMIT TRANSACTION").execute()
+            let transaction = Transaction(database: database, isWrite: true)
+            try transaction.begin()
+            try job.run(transaction)
+            try transaction.commit()
         } catch {
             outcome = CatalogError.wrap(error)
             do {

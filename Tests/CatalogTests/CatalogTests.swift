@@ -35,6 +35,33 @@ private func withCatalog(
         }
     }
 
+    @Test func `empty text and empty bytes are not NULL`() async throws {
+        try await withCatalog { catalog, _ in
+            try await catalog.write { transaction in
+                _ = try transaction.execute(
+                    "INSERT INTO test_item (name, amount, body) VALUES (?, ?, ?)", "", 1, [] as [UInt8])
+            }
+            let row = try await catalog.read { try $0.row("SELECT * FROM test_item") }
+            #expect(row?["name"] == .text(""))
+            #expect(row?["body"] == .blob([]))
+        }
+    }
+
+    @Test func `a statement is given as many arguments as it has placeholders`() async throws {
+        try await withCatalog { catalog, _ in
+            await #expect(throws: CatalogError.self) {
+                try await catalog.write {
+                    _ = try $0.execute("INSERT INTO test_item (name, amount) VALUES (?, ?)", "a")
+                }
+            }
+            await #expect(throws: CatalogError.self) {
+                try await catalog.read { _ = try $0.rows("SELECT * FROM test_item WHERE name = ?", "a", "b") }
+            }
+            let rows = try await catalog.read { try $0.rows("SELECT * FROM test_item WHERE name = ?", "a") }
+            #expect(rows.isEmpty)
+        }
+    }
+
     @Test func `a commit is flushed to the disk before it is answered`() async throws {
         try await withCatalog { catalog, path in
             let modes = try await catalog.write { transaction in

@@ -59,12 +59,27 @@ public struct StagedContent: Sendable {
     public let logicalBytes: Int64
     /// Files and symlinks.
     public let fileCount: Int
+    /// The entries of a small directory, which publishing then need not decode again.
+    let listing: [TreeEntry]?
 
-    init(ingest: Ingest, root: VersionRoot, logicalBytes: Int64, fileCount: Int) {
+    /// Directories of more entries are decoded when they are needed.
+    private static let listingMaximum = 64
+
+    init(ingest: Ingest, root: VersionRoot, logicalBytes: Int64, fileCount: Int, listing: [TreeEntry]? = nil) {
         self.ingest = ingest
         self.root = root
         self.logicalBytes = logicalBytes
         self.fileCount = fileCount
+        self.listing = listing.flatMap { $0.count <= Self.listingMaximum ? $0 : nil }
+    }
+
+    /// The records that the root leads to in one step.
+    func refs() throws -> [Ref] {
+        guard let listing, case .tree(let directory) = root.content, case .inline = directory.place else {
+            return try root.refs()
+        }
+        let refs = try TreeObject.entries(listing).refs()
+        return refs.stable + refs.volatile
     }
 
     /// Directory or bytes.

@@ -155,23 +155,29 @@ public final class TreeWriting: Sendable {
         return try await ingest.session.run(storing: bytes) { [self] in
             try store(state.withLock { Self.takeWaiting(&$0) })
             let (root, files, bytes) = state.withLock { ($0.root, $0.files, $0.bytes) }
-            let directory = try Self.store(root, ingest.session)
+            let entries = try Self.entries(root, ingest.session)
+            let directory = try TreeBuilder.store(entries, ingest.session)
             return StagedContent(
-                ingest: ingest, root: VersionRoot(.tree(directory)), logicalBytes: bytes, fileCount: files)
+                ingest: ingest, root: VersionRoot(.tree(directory)), logicalBytes: bytes, fileCount: files,
+                listing: entries)
         }
     }
 
-    private static func store(_ node: Node, _ session: IngestSession) throws -> DirectoryContent {
+    /// The entries of a directory, those below it stored.
+    private static func entries(_ node: Node, _ session: IngestSession) throws -> [TreeEntry] {
         var entries: [TreeEntry] = []
+        entries.reserveCapacity(node.children.count)
         for name in node.children.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             switch node.children[name] {
             case .leaf(let entry): entries.append(entry)
             case .directory(let child):
                 entries.append(
-                    TreeEntry(name: name, mode: child.mode, content: .directory(try store(child, session))))
+                    TreeEntry(
+                        name: name, mode: child.mode,
+                        content: .directory(try TreeBuilder.store(try self.entries(child, session), session))))
             case nil: break
             }
         }
-        return try TreeBuilder.store(entries, session)
+        return entries
     }
 }

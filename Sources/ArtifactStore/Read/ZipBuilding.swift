@@ -24,10 +24,17 @@ final class ZipPlan: Sendable {
     /// Reads trees, nodes and the index, no chunk. Blocks.
     ///
     /// - Parameter isForComparison: prepares ``isSame(as:)``, at the cost of a derivation for each chunk.
-    init(_ context: ReadContext, _ root: DirectoryContent, isForComparison: Bool = false) throws {
+    convenience init(_ context: ReadContext, _ root: DirectoryContent, isForComparison: Bool = false) throws {
+        try self.init(context, try context.entries(root), isForComparison: isForComparison)
+    }
+
+    /// The same for the entries of the directory.
+    init(_ context: ReadContext, _ root: [TreeEntry], isForComparison: Bool) throws {
         var entries: [ZipEntry] = []
         var members: [Member] = []
         var unmasked = isForComparison ? EncodingsMark() : nil
+        entries.reserveCapacity(root.count)
+        members.reserveCapacity(root.count)
         try Self.walk(context, root, path: [], &entries, &members, &unmasked)
         self.unmasked = unmasked
         do {
@@ -39,17 +46,17 @@ final class ZipPlan: Sendable {
     }
 
     private static func walk(
-        _ context: ReadContext, _ directory: DirectoryContent, path: [UInt8], _ entries: inout [ZipEntry],
+        _ context: ReadContext, _ listing: [TreeEntry], path: [UInt8], _ entries: inout [ZipEntry],
         _ members: inout [Member], _ unmasked: inout EncodingsMark?
     ) throws {
-        for entry in try context.entries(directory) {
+        for entry in listing {
             let name = path.isEmpty ? entry.name : path + [0x2F] + entry.name
             let mode = UInt16(truncatingIfNeeded: entry.mode)
             switch entry.content {
             case .directory(let child):
                 entries.append(.directory(name, permissions: mode))
                 members.append(Member())
-                try walk(context, child, path: name, &entries, &members, &unmasked)
+                try walk(context, try context.entries(child), path: name, &entries, &members, &unmasked)
             case .symlink(let target):
                 entries.append(
                     ZipEntry(

@@ -30,8 +30,8 @@ extension ArtifactStore {
         let id = VersionID()
         // What stays in memory takes so little time that the beginning is as good a time as the end.
         let early = ingest.session.isInMemory ? now() : nil
-        let entry = early.flatMap { expectEntry(id, staged, draft, at: $0.milliseconds) }
         let (dataKey, wrapped) = try await keys.newDataKey(under: ingest.key, for: DataKeyBinding(id, draft))
+        let expected = early.flatMap { expect(id, staged, draft, dataKey, at: $0.milliseconds) }
         let zip = try await presentation(staged)
         let outcome = ingest.session.outcome
         let durables = try await flushes.flush(outcome.touched.union(packs.unregisteredSealed))
@@ -39,14 +39,15 @@ extension ArtifactStore {
             id: id, draft: draft, staged: staged, dataKey: dataKey, wrapped: wrapped, zip: zip,
             newStoredBytes: outcome.newStoredBytes, createdAt: early ?? now(),
             summary: try VersionSummary.seal(staged.contentID, version: id, key: storageKeys.current),
-            contentKey: contentKey(staged.contentID))
+            contentKey: contentKey(staged.contentID), roots: try staged.refs().flatMap { $0.id.bytes },
+            expected: expected)
         let version = try await commit(outcome, durables, ingest.lease, at: prepared.createdAt) { [self] transaction in
             try requireLiveStorageKey(prepared.summary)
             try retiredDomains.check(prepared.staged.ingest.session.domain)
             let version = try prepared.insert(transaction)
             // What could not be made ahead is made again, and says why it cannot be.
             try versionLog.append(
-                try? entry?.value(), number: version.number, else: { Statement(version) },
+                try? expected?.entry.value(), number: version.number, else: { Statement(version) },
                 subject: VersionLog.subject(version.id), transaction)
             try also(transaction, version)
             return version
@@ -78,18 +79,25 @@ extension ArtifactStore {
     /// How long requests are remembered, in milliseconds.
     private static let requestsKept: Int64 = 7 * 24 * 3600 * 1000
 
-    /// Has the log's entry about a version made and signed while the rest is prepared, if its place in the log and its
-    /// number can be guessed.
-    private func expectEntry(
-        _ id: VersionID, _ staged: StagedContent, _ draft: VersionDraft, at time: Int64
-    ) -> Ahead<VersionLogEntry?>? {
+    /// Has another thread make what depends on a version's number and on its place in the log, if those can be guessed.
+    private func expect(
+        _ id: VersionID, _ staged: StagedContent, _ draft: VersionDraft, _ dataKey: SecretBytes, at time: Int64
+    ) -> ExpectedVersion? {
         guard let number = numbers.next(draft) else { return nil }
-        let entry = Ahead { [versionLog] in
-            try versionLog.entryAhead(
-                Statement(id, number: number, draft, staged, at: time), subject: VersionLog.subject(id))
+        let expected = ExpectedVersion(
+            number: number,
+            root: Ahead {
+                try RootManifest.seal(staged.root.encode(), dataKey: dataKey, version: id, number: number)
+            },
+            entry: Ahead { [versionLog] in
+                try versionLog.entryAhead(
+                    Statement(id, number: number, draft, staged, at: time), subject: VersionLog.subject(id))
+            })
+        pool.submit {
+            expected.entry.run()
+            expected.root.run()
         }
-        pool.submit { entry.run() }
-        return entry
+        return expected
     }
 
     /// Housekeeping after a commit. What fails here is tried again after the next one; the commit stands.
@@ -201,9 +209,9 @@ extension ArtifactStore {
         case .tree(let directory):
             let plan: ZipPlan?
             if staged.fileCount <= Self.lightFiles, session.isInMemory {
-                plan = try Self.zipPlan(context, directory)
+                plan = try Self.zipPlan(context, directory, staged.listing)
             } else {
-                plan = try await pool.run { try Self.zipPlan(context, directory) }
+                plan = try await pool.run { try Self.zipPlan(context, directory, staged.listing) }
             }
             guard let plan else {
                 return PreparedZip(byteCount: 0, etag: etag(directory.treeID, shape: [], number: 0), shape: [])
@@ -218,10 +226,13 @@ extension ArtifactStore {
     private static let lightFiles = 64
 
     static func zipPlan(
-        _ context: ReadContext, _ directory: DirectoryContent, isForComparison: Bool = false
+        _ context: ReadContext, _ directory: DirectoryContent, _ listing: [TreeEntry]? = nil,
+        isForComparison: Bool = false
     ) throws -> ZipPlan? {
         do {
-            return try context.guarding { try ZipPlan(context, directory, isForComparison: isForComparison) }
+            return try context.guarding {
+                try ZipPlan(context, try listing ?? context.entries(directory), isForComparison: isForComparison)
+            }
         } catch let error as StoreError where error.code == .invalid {
             // Names that no ZIP can hold: the version is stored all the same and has no ZIP view.
             return nil
@@ -232,62 +243,5 @@ extension ArtifactStore {
     func etag(_ contentID: SHA256Digest, shape: [UInt8], number: Int) -> String {
         let keyed = Derivation.secret(storageKeys.current.key, "version/etag", [contentID.bytes, shape])
         return keyed.withUnsafeBytes { Hex.encode(Array($0.prefix(16))) } + "-p\(number)"
-    }
-}
-
-struct PreparedZip: Sendable {
-    var byteCount: Int64
-    var etag: String
-    var shape: [UInt8]
-}
-
-/// Everything about a version that is known before its transaction.
-struct PreparedVersion: Sendable {
-    let id: VersionID
-    let draft: VersionDraft
-    let staged: StagedContent
-    let dataKey: SecretBytes
-    let wrapped: [UInt8]
-    let zip: PreparedZip
-    let newStoredBytes: Int64
-    let createdAt: Date
-    let summary: [UInt8]
-    let contentKey: [UInt8]
-
-    func insert(_ transaction: Transaction) throws -> Version {
-        let row = try transaction.row(
-            """
-            SELECT COALESCE(MAX(number), 0) AS last FROM store_versions
-            WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
-            """, draft.scope.account, draft.scope.region, draft.repository, draft.artifact)
-        let number = try row?.int("last") ?? 0
-        let version = version(number: number + 1)
-        let root = try RootManifest.seal(staged.root.encode(), dataKey: dataKey, version: id, number: version.number)
-        let roots = try staged.root.refs().flatMap { $0.id.bytes }
-        let domain = staged.ingest.session.domain
-        try transaction.execute(
-            """
-            INSERT INTO store_versions (id, account, region, repository, artifact, number, execution, execution_number,
-                stage, action, action_execution, created_by, attributes, key_id, key_arn, root_kind, content_key, summary,
-                logical_bytes, new_stored_bytes, file_count, zip_bytes, zip_etag, zip_number, zip_shape, domain_id,
-                domain_epoch, roots, root, data_key, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
-            id.rawValue, draft.scope.account, draft.scope.region, draft.repository, draft.artifact, version.number,
-            draft.execution, draft.executionNumber, draft.stage, draft.action, draft.actionExecution, draft.createdBy,
-            try VersionRow.encode(draft.attributes), version.keyID, version.keyARN, version.rootKind.rawValue,
-            contentKey,
-            summary, version.logicalBytes, newStoredBytes, version.fileCount, zip.byteCount, zip.etag, 1, zip.shape,
-            domain.id, Int64(domain.epoch), roots, root, wrapped, createdAt.milliseconds)
-        for tag in draft.tags { try Tags.set(tag, on: version, at: createdAt.milliseconds, transaction) }
-        return version
-    }
-
-    private func version(number: Int) -> Version {
-        Version(
-            id: id, number: number, draft: draft, keyID: staged.ingest.key.id, keyARN: staged.ingest.key.arn,
-            rootKind: staged.rootKind, contentID: staged.contentID, logicalBytes: staged.logicalBytes,
-            newStoredBytes: newStoredBytes, fileCount: staged.fileCount, createdAt: createdAt, deletedAt: nil,
-            zip: Version.Presentation(byteCount: zip.byteCount, etag: zip.etag, number: 1))
     }
 }

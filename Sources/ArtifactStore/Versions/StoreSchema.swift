@@ -178,5 +178,22 @@ public enum StoreSchema {
                 "CREATE TABLE store_requests (request TEXT PRIMARY KEY, version TEXT NOT NULL, at BIGINT NOT NULL)",
                 "CREATE INDEX store_requests_at ON store_requests (at)",
             ]),
+        Migration(
+            "store-009-log-sequence",
+            [
+                // INTEGER as in store_commits: every publication writes a page less.
+                """
+                CREATE TABLE store_log_entries (
+                    sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, statement BLOB NOT NULL,
+                    leaf BLOB NOT NULL, key_version BIGINT NOT NULL, signature BLOB NOT NULL)
+                """,
+                """
+                INSERT INTO store_log_entries (sequence, kind, subject, statement, leaf, key_version, signature)
+                SELECT sequence, kind, subject, statement, leaf, key_version, signature FROM store_log ORDER BY sequence
+                """,
+                "DROP TABLE store_log",
+                "ALTER TABLE store_log_entries RENAME TO store_log",
+                "CREATE INDEX store_log_subject ON store_log (subject, sequence)",
+            ]),
     ]
 }

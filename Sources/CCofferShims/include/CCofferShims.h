@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "CofferSpawn.h"
+#include "CofferWalBuffer.h"
 #include "igzip.h"
 
 /// renameat2(2) that refuses to replace an existing destination. Returns 0 or -1 with errno.
