@@ -36,6 +36,8 @@ public final class ArtifactStore: Sendable {
     let pinRecords: PinRecords
     /// Called between the steps of a collection; tests stop there.
     let collectionHook = Mutex<(@Sendable (CollectionStep) async throws -> Void)?>(nil)
+    /// Takes over what would run on a thread of its own some time after the disk was full; tests say when that is.
+    let reclaimHook = Mutex<(@Sendable (_ reclaim: @escaping @Sendable () -> Void) -> Void)?>(nil)
     private let domains = Mutex<[DomainName: DomainContext]>([:])
     let cutters = Mutex<[DomainName: any StreamCutter]>([:])
 

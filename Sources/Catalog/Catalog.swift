@@ -121,14 +121,15 @@ public final class Catalog: Sendable {
     private func commit<T: Sendable>(_ body: @Sendable @escaping (Transaction) throws -> T) async throws -> T {
         try requireOpen()
         return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
-            let box = ResultBox<T>()
+            let write = Write(body)
             queue.submit(
                 CommitQueue.Job(
-                    run: { transaction in box.set(try body(transaction)) },
+                    run: { try write.run($0) },
                     finish: { error in
+                        let value = write.end()
                         if let error {
                             continuation.resume(throwing: error)
-                        } else if let value = box.take() {
+                        } else if let value {
                             continuation.resume(returning: value)
                         } else {
                             continuation.resume(throwing: CatalogError(.other, "the write ended without a result"))
@@ -178,11 +179,24 @@ public final class Catalog: Sendable {
     }
 }
 
-/// Carries a result from the writer's queue to the continuation.
-private final class ResultBox<T: Sendable>: Sendable {
-    private let value = Mutex<T?>(nil)
+/// Carries a body to the writer's queue and its result back.
+private final class Write<T: Sendable>: Sendable {
+    private let state: Mutex<(body: (@Sendable (Transaction) throws -> T)?, value: T?)>
 
-    func set(_ new: T) { value.withLock { $0 = new } }
+    init(_ body: @escaping @Sendable (Transaction) throws -> T) { state = Mutex((body, nil)) }
 
-    func take() -> T? { value.withLock { $0 } }
+    func run(_ transaction: Transaction) throws {
+        guard let body = state.withLock({ $0.body }) else { return }
+        let value = try body(transaction)
+        state.withLock { $0.value = value }
+    }
+
+    /// Gives back the result, if there is one, and lets go of the body: what only that held is gone before the caller goes
+    /// on, however long the queue keeps the job.
+    func end() -> T? {
+        state.withLock { state in
+            defer { state = (nil, nil) }
+            return state.value
+        }
+    }
 }

@@ -223,7 +223,7 @@ extension ArtifactStore {
     }
 
     private func resurrect(_ numbers: Set<UInt32>) async throws {
-        for number in numbers {
+        for number in numbers.sorted() {
             try await catalog.write { transaction in
                 _ = try transaction.execute(
                     "UPDATE store_packs SET state = 1, condemned_epoch = NULL WHERE number = ? AND state = 2",

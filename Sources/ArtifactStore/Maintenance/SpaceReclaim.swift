@@ -7,7 +7,9 @@ extension ArtifactStore {
     func reclaimWhenFull() {
         leases.whenLastIngestEnds { [weak self] in
             guard let self, packs.ranOutOfRoom.withLock({ $0 }) else { return }
-            pool.submit { [weak self] in self?.reclaimUnpublished() }
+            let reclaim: @Sendable () -> Void = { [weak self] in self?.reclaimUnpublished() }
+            if let hook = reclaimHook.withLock({ $0 }) { return hook(reclaim) }
+            pool.submit(reclaim)
         }
     }
 

@@ -178,5 +178,8 @@ package final class MemoryBackend: BlobBackend {
         }
     }
 
-    package func list() throws -> [String] { state.withLock { Array($0.files.keys) } }
+    /// In the order of creation, so that a seed replays whatever the names are.
+    package func list() throws -> [String] {
+        state.withLock { $0.files.sorted { $0.value.order < $1.value.order }.map(\.key) }
+    }
 }

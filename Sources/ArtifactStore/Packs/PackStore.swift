@@ -192,7 +192,7 @@ final class PackStore: Sendable {
                 if slots.meta === writer { slots.meta = nil }
                 for slot in slots.data.indices where slots.data[slot] === writer { slots.data[slot] = nil }
             }
-            return found
+            return found.sorted { $0.number < $1.number }
         }
     }
 
@@ -333,7 +333,7 @@ final class PackStore: Sendable {
         var count = 0
         var read: [UInt32: UInt32] = [:]
         for record in journal.all { index.insert(record.id, record.location) }
-        for info in table.all.sorted(by: { $0.number < $1.number }) where info.state != .deleted {
+        for info in table.all where info.state != .deleted {
             do {
                 let entries = try currentEntries(of: info)
                 index.insert(entries)

@@ -65,7 +65,8 @@ final class PackTable: Sendable {
 
     subscript(_ number: UInt32) -> PackInfo? { state.withLock { $0.packs[number] } }
 
-    var all: [PackInfo] { state.withLock { Array($0.packs.values) } }
+    /// In the order of their numbers: what is read from them later wins, after a restart as before it.
+    var all: [PackInfo] { state.withLock { $0.packs.values.sorted { $0.number < $1.number } } }
 
     /// Whether a location can be read at all.
     func isReadable(_ location: Location) -> Bool {

@@ -65,10 +65,52 @@ final class WorkPool: Sendable {
     /// Runs `job` on one of the threads, some time.
     func submit(_ job: @escaping @Sendable () -> Void) { queue.push(job) }
 
-    /// Runs `body` on one of the threads.
+    /// Runs `body` on one of the threads. When this returns, the thread holds neither what `body` held nor its result: what
+    /// is alive, such as a lease, does not depend on when the thread goes on.
     func run<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.push { continuation.resume(with: Result { try body() }) }
+        let errand = Errand(body)
+        await withCheckedContinuation { continuation in
+            queue.push {
+                errand.run()
+                continuation.resume()
+            }
+        }
+        return try errand.take()
+    }
+
+    /// A body, and then its result.
+    private final class Errand<T: Sendable>: Sendable {
+        /// waiting → running → done → taken.
+        private enum State {
+            case waiting(@Sendable () throws -> T)
+            case running
+            case done(Result<T, any Error>)
+            case taken
+        }
+
+        private let state: Mutex<State>
+
+        init(_ body: @escaping @Sendable () throws -> T) { state = Mutex(.waiting(body)) }
+
+        func run() {
+            let body = state.withLock { state -> (@Sendable () throws -> T)? in
+                guard case .waiting(let body) = state else { return nil }
+                state = .running
+                return body
+            }
+            guard let body else { return }
+            let result = Result { try body() }
+            state.withLock { $0 = .done(result) }
+        }
+
+        func take() throws -> T {
+            let result = state.withLock { state -> Result<T, any Error>? in
+                guard case .done(let result) = state else { return nil }
+                state = .taken
+                return result
+            }
+            guard let result else { throw CancellationError() }
+            return try result.get()
         }
     }
 

@@ -18,15 +18,20 @@ final class Ahead<Value: Sendable>: Sendable {
 
     /// Computes the value unless somebody has begun to.
     func run() {
+        guard let result = compute() else { return }
+        state.withLock { $0 = .done(result) }
+        finished.signal()
+    }
+
+    /// What only the body held is gone when this returns, and so before anybody learns of the value.
+    private func compute() -> Result<Value, any Error>? {
         let body = state.withLock { state -> (@Sendable () throws -> Value)? in
             guard case .waiting(let body) = state else { return nil }
             state = .running
             return body
         }
-        guard let body else { return }
-        let result = Result { try body() }
-        state.withLock { $0 = .done(result) }
-        finished.signal()
+        guard let body else { return nil }
+        return Result { try body() }
     }
 
     /// The value. Blocks while another thread computes it; must be called off the cooperative pool.

@@ -84,14 +84,13 @@ extension ArtifactStore {
         _ id: VersionID, _ staged: StagedContent, _ draft: VersionDraft, _ dataKey: SecretBytes, at time: Int64
     ) -> ExpectedVersion? {
         guard let number = numbers.next(draft) else { return nil }
+        // Made here, so that the thread that signs it does not keep the ingest and its lease alive.
+        let (root, statement) = (staged.root, Statement(id, number: number, draft, staged, at: time))
         let expected = ExpectedVersion(
             number: number,
-            root: Ahead {
-                try RootManifest.seal(staged.root.encode(), dataKey: dataKey, version: id, number: number)
-            },
+            root: Ahead { try RootManifest.seal(root.encode(), dataKey: dataKey, version: id, number: number) },
             entry: Ahead { [versionLog] in
-                try versionLog.entryAhead(
-                    Statement(id, number: number, draft, staged, at: time), subject: VersionLog.subject(id))
+                try versionLog.entryAhead(statement, subject: VersionLog.subject(id))
             })
         pool.submit {
             expected.entry.run()

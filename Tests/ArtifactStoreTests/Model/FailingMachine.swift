@@ -24,6 +24,12 @@ final class FailingMachine: Sendable {
 
     let backend = MemoryBackend()
     private let state: Mutex<State>
+    /// Everything that happened, in order: two runs of one seed have the same.
+    private let events = Mutex<[String]>([])
+
+    var trace: [String] { events.withLock { $0 } }
+
+    func record(_ event: String) { events.withLock { $0.append(event) } }
 
     init(seed: UInt64) {
         state = Mutex(State(random: SeededGenerator(seed: seed)))
@@ -39,6 +45,12 @@ final class FailingMachine: Sendable {
 
     /// One step of input or output. What it does in the end is for the caller to say.
     private func step(_ call: MemoryBackend.Call) -> MemoryBackend.Fault? {
+        let fault = decide()
+        record("\(call)\(fault.map { " fails: \($0)" } ?? "")")
+        return fault
+    }
+
+    private func decide() -> MemoryBackend.Fault? {
         state.withLock { state in
             if state.isOff { return .input }
             guard let left = state.stepsLeft else { return nil }
@@ -57,6 +69,7 @@ final class FailingMachine: Sendable {
     /// refused before it was done: a commit that took place is never reported as failed by a machine that goes on.
     func databaseStep(_ moment: Catalog.WriteMoment) async throws {
         await Strand.pause()
+        record("database: \(moment)")
         let fails = state.withLock { state in
             if state.isOff { return true }
             guard let left = state.stepsLeft else { return false }

@@ -40,6 +40,8 @@ final class StoreModel: @unchecked Sendable {
     var crashes = 0
     private(set) var history: [String] = []
     private var strands: [Strand] = []
+    /// What the store wants to do some time after the disk was full.
+    private let reclaims = Mutex<[@Sendable () -> Void]>([])
     /// Turns for which few operations run side by side.
     private var lull = 0
     private var failure: (any Error)?
@@ -105,7 +107,11 @@ final class StoreModel: @unchecked Sendable {
         try await connect()
     }
 
-    func note(_ event: String) { history.append(event) }
+    func note(_ event: String) {
+        history.append(event)
+        // The names of packs are random.
+        machine.record(event.replacing(/[0-9a-f]{32}/, with: "…"))
+    }
 
     func pick<T>(_ items: [T]) -> T? { items.isEmpty ? nil : items[Int(random.next() % UInt64(items.count))] }
 
@@ -117,6 +123,9 @@ final class StoreModel: @unchecked Sendable {
 
     private func connect() async throws {
         fixture.store.packs.reseed(random.next())
+        fixture.store.reclaimHook.withLock {
+            $0 = { [unowned self] reclaim in reclaims.withLock { $0.append(reclaim) } }
+        }
         let machine = machine
         fixture.catalog.observe { try await machine.databaseStep($0) }
         fixture.catalog.refuseCommits { machine.refusesCommit() }
@@ -142,7 +151,9 @@ final class StoreModel: @unchecked Sendable {
         // Now and then hardly anything else goes on: then a collection deletes at once what it condemned.
         if lull == 0, random.next() % 100 == 0 { lull = 150 }
         lull = max(0, lull - 1)
-        if strands.isEmpty, random.next() % 2 == 0 {
+        if random.next() % 4 == 0, let reclaim = takeReclaim() {
+            await strand("reclaim") { _ in reclaim() }
+        } else if strands.isEmpty, random.next() % 2 == 0 {
             switch random.next() % 5 {
             case 0: await ambushTheMark()
             case 1: await ambushReader()
@@ -155,8 +166,23 @@ final class StoreModel: @unchecked Sendable {
             await strand.proceed()
         }
         strands.removeAll { $0.isDone }
+        machine.record(digest)
         if machine.isOff { try await recover() }
         if let failure { throw failure }
+    }
+
+    /// What the store has in memory, for the trace.
+    private var digest: String {
+        let packs = fixture.store.packs.table.all.map { "\($0.number):\($0.state) \($0.length) \($0.registeredLength)" }
+        let (records, commits) = fixture.store.packs.journal.contents
+        return """
+            \(strands.count) strands, packs \(packs.joined(separator: ", ")); journal of \(records.count) in \
+            \(commits.count), epoch \(fixture.store.leases.epoch), ingests \(fixture.store.leases.hasIngests)
+            """
+    }
+
+    private func takeReclaim() -> (@Sendable () -> Void)? {
+        reclaims.withLock { $0.isEmpty ? nil : $0.removeFirst() }
     }
 
     /// Runs a body as a strand. Errors that a failing machine explains are no failures.
@@ -209,6 +235,8 @@ final class StoreModel: @unchecked Sendable {
             for strand in strands { await strand.proceed() }
             strands.removeAll { $0.isDone }
         }
+        // Of a store that goes.
+        reclaims.withLock { $0 = [] }
     }
 
     // MARK: Losing power
@@ -230,6 +258,7 @@ final class StoreModel: @unchecked Sendable {
             do {
                 fixture = try await fixture.reopened(
                     backend: machine.backend, now: { clock.now }, configure: Self.configure)
+                fixture.store.packs.reseed(random.next())
                 if !machine.isOff { break }
                 attempts += 1
             } catch  where isExcused(error) {
@@ -274,6 +303,7 @@ final class StoreModel: @unchecked Sendable {
         fixture.catalog.refuseCommits(nil)
         let clock = clock
         fixture = try await fixture.reopened(backend: machine.backend, now: { clock.now }, configure: Self.configure)
+        fixture.store.packs.reseed(random.next())
         try await check()
         clock.advance(Self.leaseSeconds + Self.undeleteSeconds)
         try await collectAll()
