@@ -54,11 +54,27 @@ extension ObjectStorage {
                     presentation: .bytes, checksum: draft.checksum.flatMap { part.checksums[$0.algorithm.rawValue] })
             }
             try Self.check(expectation, against: draft)
+            try Self.checkConflict(upload, in: row, conditions, transaction)
             let object = try Namespace.insert(draft, in: row, conditions: conditions, now: now, transaction)
             try Multipart.discard(id, now: now, transaction)
             return object
         }
         return object
+    }
+
+    /// Throws `ConditionalRequestConflict` when what the upload is to replace was written after the upload was begun.
+    private static func checkConflict(
+        _ upload: Multipart.Upload, in bucket: BucketRow, _ conditions: WriteConditions, _ transaction: Transaction
+    ) throws {
+        guard conditions.ifMatch != nil, let current = try Namespace.latest(upload.key, in: bucket, transaction)?.object
+        else { return }
+        try Namespace.check(conditions, against: current, key: upload.key)
+        guard current.sequence < upload.rank else {
+            throw ObjectStorageError(
+                code: "ConditionalRequestConflict",
+                message: "The conditional request cannot succeed due to a conflicting operation against this resource.",
+                resource: upload.key, details: ["Condition": "If-Match", "Key": upload.key])
+        }
     }
 
     private static func checkOrder(_ parts: [CompletedPart], key: String) throws(ObjectStorageError) {

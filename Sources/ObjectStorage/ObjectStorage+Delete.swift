@@ -89,10 +89,7 @@ extension ObjectStorage {
         _ identifier: ObjectIdentifier, version: String, in bucket: BucketRow, now: Date, _ transaction: Transaction
     ) throws -> ObjectDeletion {
         guard version == VersionIdentifier.null || VersionIdentifier.sequence(of: version) != nil else {
-            throw ObjectStorageError(
-                code: "NoSuchVersion",
-                message: "The version ID specified in the request does not match an existing version.",
-                resource: identifier.key, details: ["VersionId": version])
+            throw ObjectStorageError.noSuchVersion(identifier.key, version)
         }
         guard let row = try Namespace.version(version, of: identifier.key, in: bucket, transaction) else {
             return ObjectDeletion(identifier: identifier, versionID: version, isDeleteMarker: false, error: nil)

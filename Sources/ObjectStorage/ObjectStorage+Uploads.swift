@@ -27,7 +27,16 @@ extension ObjectStorage {
             let row = try BucketRow.named(bucket, transaction)
             var walk = PrefixWalk(prefix: query.prefix, delimiter: query.delimiter, limit: query.limit)
             var start = walk.start(after: query.after)
-            if start.rank != nil, let afterUpload, let sequence = VersionIdentifier.sequence(of: afterUpload) {
+            if start.rank != nil, let afterUpload {
+                let other = try transaction.row(
+                    "SELECT key FROM object_uploads WHERE id = ? AND bucket = ? AND key <> ?", afterUpload, row.id,
+                    Array(query.after.utf8))
+                // Of an upload that has ended since, the id still says where it stood.
+                guard other == nil, let sequence = VersionIdentifier.sequence(of: afterUpload) else {
+                    throw ObjectStorageError(
+                        code: "InvalidArgument", message: "Invalid uploadId marker",
+                        details: ["ArgumentName": "upload-id-marker", "ArgumentValue": afterUpload])
+                }
                 start.rank = sequence
             }
             let uploads = try walk.run(from: start) { position, limit in

@@ -179,8 +179,8 @@ import Testing
         arguments: [
             ("policy", "NoSuchBucketPolicy"), ("cors", "NoSuchCORSConfiguration"),
             ("lifecycle", "NoSuchLifecycleConfiguration"),
-            ("tagging", "NoSuchTagSet"), ("publicAccessBlock", "NoSuchPublicAccessBlockConfiguration"),
-            ("ownershipControls", "OwnershipControlsNotFoundError"), ("website", "NoSuchWebsiteConfiguration"),
+            ("tagging", "NoSuchTagSet"), ("publicAccessBlock", nil), ("ownershipControls", nil),
+            ("website", "NoSuchWebsiteConfiguration"),
             ("object-lock", "ObjectLockConfigurationNotFoundError"),
             ("replication", "ReplicationConfigurationNotFoundError"),
             ("notification", nil), ("logging", nil), ("acl", nil), ("encryption", nil), ("accelerate", nil),
@@ -271,9 +271,13 @@ import Testing
     @Test func `Tags travel by header and by document`() async throws {
         let fixture = try await FrontFixture()
         try await fixture.send("PUT", "/bucket")
-        try await fixture.send("PUT", "/bucket/k", "x", ["x-amz-tagging": "a=1&b=%26+c"])
+        try await fixture.send("PUT", "/bucket/k", "x", ["x-amz-tagging": "a=1&b=%2B+c"])
         #expect(try await fixture.send("GET", "/bucket/k").header("x-amz-tagging-count") == "2")
-        #expect(try await fixture.send("GET", "/bucket/k?tagging").body.contains("<Value>&amp; c</Value>"))
+        #expect(try await fixture.send("GET", "/bucket/k?tagging").body.contains("<Value>+ c</Value>"))
+        for header in ["a=1&a=2", "a=1,b=2"] {
+            let answer = try await fixture.send("PUT", "/bucket/l", "x", ["x-amz-tagging": header])
+            #expect(answer.code == "InvalidArgument")
+        }
         let twice = "<Tagging><TagSet><Tag><Key>a</Key></Tag><Tag><Key>a</Key></Tag></TagSet></Tagging>"
         #expect(try await fixture.send("PUT", "/bucket/k?tagging", twice).code == "InvalidTag")
         #expect(try await fixture.send("DELETE", "/bucket/k?tagging").status == 204)

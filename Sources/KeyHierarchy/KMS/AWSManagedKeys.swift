@@ -23,7 +23,9 @@ enum AWSManagedKeys {
         var key = KMSKey(
             keyID: SecureRandom.uuid(), scope: scope, spec: "SYMMETRIC_DEFAULT", usage: "ENCRYPT_DECRYPT",
             origin: "AWS_KMS", manager: "AWS", state: .enabled,
-            description: "Default key that protects my data when no other key is defined (\(service))",
+            description:
+                "Default key that protects my \(service == "s3" ? "S3 objects" : "\(service) data") when no other "
+                + "key is defined",
             createdAt: milliseconds, policy: policy(service, scope))
         key.rotationEnabled = true
         key.rotationPeriodDays = 365

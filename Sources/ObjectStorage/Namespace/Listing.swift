@@ -109,11 +109,11 @@ struct PrefixWalk {
         var rank: Int64?
     }
 
-    /// The first position after a marker; a marker that is a common prefix stands for everything under it.
+    /// The first position after a marker; a marker at or under a common prefix stands for everything under that.
     func start(after marker: String) -> Position {
         let bytes = Array(marker.utf8)
         guard !bytes.isEmpty, bytes.lexicographicallyPrecedes(prefix) == false else { return Position(key: prefix) }
-        if commonPrefix(of: bytes) == bytes, let next = Self.successor(of: bytes) { return Position(key: next) }
+        if let common = commonPrefix(of: bytes), let next = Self.successor(of: common) { return Position(key: next) }
         return Position(key: bytes, rank: .max)
     }
 

@@ -100,7 +100,9 @@ extension BucketDocument {
         case .lifecycle: try validateLifecycle(document)
         case .cors: try validateCORS(document)
         case .ownershipControls:
-            guard Self.ownerships.contains(document.child("Rule")?.value("ObjectOwnership") ?? "") else {
+            guard document.children("Rule").count == 1,
+                Self.ownerships.contains(document.child("Rule")?.value("ObjectOwnership") ?? "")
+            else {
                 throw S3Error.malformedXML("ObjectOwnership")
             }
         default: break
@@ -185,12 +187,16 @@ extension S3Front {
 
     /// A configuration with the settings that it leaves out, which count as false.
     private static func completed(publicAccessBlock body: [UInt8]) throws(AWSError) -> [UInt8] {
-        let root = "PublicAccessBlockConfiguration"
-        let document = try XMLParser.parse(body, root: root)
+        let document = try XMLParser.parse(body, root: "PublicAccessBlockConfiguration")
+        return publicAccessBlock { document.value($0)?.lowercased() == "true" }
+    }
+
+    /// A configuration with all four settings. New buckets have all of them on.
+    static func publicAccessBlock(_ isOn: (String) -> Bool) -> [UInt8] {
         var xml = XMLWriter()
-        xml.element(root, namespace: S3Document.namespace) { xml in
+        xml.element("PublicAccessBlockConfiguration", namespace: S3Document.namespace) { xml in
             for name in ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"] {
-                xml.element(name, document.value(name)?.lowercased() == "true" ? "true" : "false")
+                xml.element(name, isOn(name) ? "true" : "false")
             }
         }
         return Array(xml.document.utf8)
@@ -212,9 +218,11 @@ extension S3Front {
         }
         // What does not parse is refused below, whatever the reason.
         let parsed = try? JSONSerialization.jsonObject(with: Data(body))
-        guard let policy = parsed as? [String: Any], policy["Statement"] != nil else {
-            throw AWSError(
-                "MalformedPolicy", "Policies must be valid JSON: an object with the member Statement.")
+        guard let policy = parsed as? [String: Any] else {
+            throw AWSError("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
+        }
+        guard policy["Statement"] != nil else {
+            throw AWSError("MalformedPolicy", "Missing required field Statement")
         }
     }
 

@@ -68,7 +68,8 @@ extension S3Front {
         guard request.header("x-amz-bucket-object-lock-enabled")?.lowercased() != "true" else {
             throw S3Error.notImplemented("Object Lock is not supported; create the bucket without it.")
         }
-        let ownership = try request.header("x-amz-object-ownership").map(BucketDocument.ownershipControls)
+        let ownership = try BucketDocument.ownershipControls(
+            request.header("x-amz-object-ownership") ?? "BucketOwnerEnforced")
         let body = try await document(request)
         var region = request.http.region
         if !body.isEmpty {
@@ -87,8 +88,10 @@ extension S3Front {
                     fields: [("BucketName", name)])
             }
         }
-        if creation == .created, let ownership {
+        if creation == .created {
             try await objects.putDocument(.ownershipControls, ownership, of: name)
+            try await objects.putDocument(
+                .publicAccessBlock, Self.publicAccessBlock { _ in true }, of: name)
         }
         var response = ServiceResponse(status: 200)
         response.setHeader("Location", "/\(name)")
@@ -133,11 +136,11 @@ extension S3Front {
         guard root.value("MfaDelete").map({ $0 == "Disabled" }) ?? true else {
             throw S3Error.notImplemented("Deletion guarded by a second factor is not supported.")
         }
-        guard let status = root.value("Status"), let state = VersioningState(rawValue: status), state != .off else {
+        guard let status = root.value("Status") else {
             throw AWSError(
-                "IllegalVersioningConfigurationException",
-                "The Versioning element must be specified: Status is Enabled or Suspended.")
+                "IllegalVersioningConfigurationException", "The Versioning element must be specified")
         }
+        guard let state = VersioningState(rawValue: status), state != .off else { throw S3Error.malformedXML("Status") }
         try await objects.setVersioning(state, of: request.bucketName)
         return ServiceResponse(status: 200)
     }
@@ -167,7 +170,14 @@ extension S3Front {
         let keyID = rule.child("ApplyServerSideEncryptionByDefault")?.value("KMSMasterKeyID")
         let wanted: EncryptionRequest
         switch rule.child("ApplyServerSideEncryptionByDefault")?.value("SSEAlgorithm") ?? "AES256" {
-        case "AES256" where keyID == nil: wanted = .managed
+        case "AES256":
+            guard keyID == nil else {
+                throw AWSError(
+                    "InvalidArgument",
+                    "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+                    fields: [("ArgumentName", "ApplyServerSideEncryptionByDefault")])
+            }
+            wanted = .managed
         case "aws:kms": wanted = .kms(keyID: keyID)
         case "aws:kms:dsse": wanted = .kms(KMSRequest(keyID: keyID, isDoubleLayer: true))
         default: throw S3Error.malformedXML("SSEAlgorithm")

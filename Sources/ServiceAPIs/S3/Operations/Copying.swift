@@ -93,14 +93,7 @@ extension S3Front {
         let source = try await copySource(request)
         var range: Range<Int64>?
         if let header = request.header("x-amz-copy-source-range") {
-            range = try ByteRange.parse(header, size: source.size)
-            let bounds = header.dropFirst("bytes=".count).split(separator: "-")
-            guard let wanted = range, bounds.count == 2, Int64(bounds[1]) == wanted.upperBound - 1 else {
-                throw S3Error.invalidArgument(
-                    "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are "
-                        + "the zero-based offsets of the first and last bytes to copy",
-                    name: "x-amz-copy-source-range", value: header)
-            }
+            range = try ByteRange.parseCopy(header, size: source.size)
         }
         try await require("Decrypt", source.encryption, request)
         let part = try await objects.copyPart(

@@ -89,7 +89,7 @@ extension S3Front {
             if page.isTruncated, let last = page.lastKey {
                 xml.element("NextContinuationToken", ContinuationToken.encode(last))
             }
-            if !startAfter.isEmpty { xml.element("StartAfter", encode(startAfter)) }
+            if token == nil, !startAfter.isEmpty { xml.element("StartAfter", encode(startAfter)) }
             for entry in page.entries { xml.contents(entry, encode, withOwner: withOwner) }
             xml.commonPrefixes(page.commonPrefixes, encode)
         }
@@ -135,10 +135,10 @@ extension S3Front {
             xml.element("Bucket", request.bucketName)
             xml.element("KeyMarker", encode(keyMarker))
             xml.element("UploadIdMarker", uploadMarker ?? "")
-            if page.isTruncated, let last = page.lastKey {
-                xml.element("NextKeyMarker", encode(last))
-                xml.element("NextUploadIdMarker", page.lastUploadID ?? "")
-            }
+            // Where there is more, a common prefix is a place to go on from as well.
+            let last = page.isTruncated || page.lastUploadID != nil ? page.lastKey : nil
+            xml.element("NextKeyMarker", encode(last ?? ""))
+            xml.element("NextUploadIdMarker", page.lastUploadID ?? "")
             if !query.prefix.isEmpty { xml.element("Prefix", encode(query.prefix)) }
             if !query.delimiter.isEmpty { xml.element("Delimiter", encode(query.delimiter)) }
             if encode.isURL { xml.element("EncodingType", "url") }

@@ -104,7 +104,8 @@ extension S3Front {
             response.setHeader("x-amz-mp-parts-count", String(object.partCount))
         }
         // The checksum is the whole object's: with a part of the bytes, clients would compare it and fail.
-        if !portion.isPartial, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
+        let isWhole = !portion.isPart && Int64(portion.range.count) == object.size
+        if !portion.isPartial || isWhole, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
             response.setChecksum(object.checksum)
         }
         for (parameter, header) in Self.overrides {

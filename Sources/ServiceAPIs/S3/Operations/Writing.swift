@@ -25,7 +25,8 @@ extension S3Front {
         }
         var response = ServiceResponse(status: 200)
         response.setHeader("ETag", "\"\(object.etag)\"")
-        response.setHeader("x-amz-version-id", ifPresent: object.shownVersionID)
+        // Of the `null` version a write says nothing.
+        if object.versioning == .enabled { response.setHeader("x-amz-version-id", object.versionID) }
         response.setChecksum(object.checksum)
         response.setEncryption(object.encryption, withContext: true)
         return response
@@ -48,16 +49,35 @@ extension S3Front {
     }
 
     func deleteObject(_ request: S3Request) async throws -> ServiceResponse {
-        let deletion = try await objects.delete(
-            bucket: request.bucketName, key: request.objectKey, versionID: request.versionID,
-            ifMatch: request.header("if-match"), owner: request.account)
+        try refuseBypass(request)
+        let deletion: ObjectDeletion
+        do {
+            deletion = try await objects.delete(
+                bucket: request.bucketName, key: request.objectKey, versionID: request.versionID,
+                ifMatch: request.header("if-match"), owner: request.account)
+        } catch let error as ObjectStorageError where error.code == "NoSuchVersion" {
+            // Only a batch says which of its versions there never was.
+            throw S3Error.invalidArgument(
+                "Invalid version id specified", name: "versionId", value: request.versionID ?? "")
+        }
         var response = ServiceResponse(status: 204)
         if deletion.isDeleteMarker { response.setHeader("x-amz-delete-marker", "true") }
         response.setHeader("x-amz-version-id", ifPresent: deletion.versionID)
         return response
     }
 
+    /// There is no Object Lock whose retention could be passed by.
+    private func refuseBypass(_ request: S3Request) throws(AWSError) {
+        let name = "x-amz-bypass-governance-retention"
+        guard request.header(name) == nil else {
+            throw AWSError(
+                "InvalidArgument", "\(name) is only applicable to Object Lock enabled buckets.",
+                fields: [("ArgumentName", name)])
+        }
+    }
+
     func deleteObjects(_ request: S3Request) async throws -> ServiceResponse {
+        try refuseBypass(request)
         // A thousand keys of a kilobyte each, six bytes for an escaped character.
         let body = try await document(request, upTo: 8 << 20, requiringChecksum: true)
         let root = try XMLParser.parse(body, root: "Delete")

@@ -24,6 +24,27 @@ enum ByteRange {
         return start..<end
     }
 
+    /// The range of a copy's source, whose both ends are given. Throws `InvalidArgument`, `InvalidRequest`.
+    static func parseCopy(_ header: String, size: Int64) throws(AWSError) -> Range<Int64> {
+        let name = "x-amz-copy-source-range"
+        let bounds = header.dropFirst("bytes=".count).split(separator: "-", omittingEmptySubsequences: false)
+        guard header.hasPrefix("bytes="), bounds.count == 2, let first = Int64(bounds[0]), let last = Int64(bounds[1]),
+            first >= 0, last >= first
+        else {
+            throw S3Error.invalidArgument(
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are "
+                    + "the zero-based offsets of the first and last bytes to copy", name: name, value: header)
+        }
+        guard first < size else {
+            throw S3Error.invalidRequest("The specified copy range is invalid for the source object size")
+        }
+        guard last < size else {
+            throw S3Error.invalidArgument(
+                "Range specified is not valid for source object of size: \(size)", name: name, value: header)
+        }
+        return first..<(last + 1)
+    }
+
     static func unsatisfiable(_ header: String, _ size: Int64) -> AWSError {
         AWSError(
             "InvalidRange", "The requested range is not satisfiable",

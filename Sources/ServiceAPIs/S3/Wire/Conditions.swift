@@ -52,7 +52,10 @@ struct ReadConditions {
     func requireForCopy(_ object: StoredObject) throws(AWSError) {
         switch judge(object) {
         case .proceed: return
-        case .notModified: throw Self.failed("x-amz-copy-source-If-None-Match")
+        case .notModified:
+            // A time that has not come counts as none.
+            if ifNoneMatch == nil, let date = ifModifiedSince.flatMap(S3Date.parseHTTP), date > Date() { return }
+            throw Self.failed("x-amz-copy-source-\(ifNoneMatch == nil ? "If-Modified-Since" : "If-None-Match")")
         case .failed(let condition): throw Self.failed("x-amz-copy-source-\(condition)")
         }
     }
@@ -68,12 +71,23 @@ extension S3Request {
     /// The conditions on a write.
     func writeConditions() throws(AWSError) -> WriteConditions {
         let conditions = WriteConditions(ifMatch: header("if-match"), ifNoneMatch: header("if-none-match"))
-        if let tag = conditions.ifNoneMatch, tag != "*" {
-            throw S3Error.notImplemented("A write's If-None-Match takes only the value *.")
-        }
         if conditions.ifMatch != nil, conditions.ifNoneMatch != nil {
-            throw S3Error.invalidRequest("Give either If-Match or If-None-Match, not both.")
+            throw Self.unsupported(
+                "If-Match,If-None-Match", "Multiple conditional request headers present in the request")
+        }
+        if let tag = conditions.ifNoneMatch, tag != "*" {
+            throw Self.unsupported(
+                "If-None-Match", "We don't accept the provided value of If-None-Match header for this API")
+        }
+        if conditions.ifMatch == "*" {
+            throw Self.unsupported("If-Match", "We don't accept the provided value of If-Match header for this API")
         }
         return conditions
+    }
+
+    private static func unsupported(_ header: String, _ why: String) -> AWSError {
+        AWSError(
+            "NotImplemented", "A header you provided implies functionality that is not implemented",
+            fields: [("Header", header), ("additionalMessage", why)])
     }
 }
