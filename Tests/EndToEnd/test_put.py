@@ -232,6 +232,43 @@ class Put(unittest.TestCase):
         out = self.server.coffer("artifact", "get", "web/killed@1", "-", "--zip", text=False).stdout
         self.assertEqual(out, file.read_bytes())
 
+    def test_standard_input_broken_off_publishes_nothing_and_the_next_sends_it_from_the_start(self):
+        content = self.random.randbytes(12_000_000)
+
+        def begin():
+            # Its end of standard input stays open: the command cannot know that this is all.
+            return subprocess.Popen(
+                [binary(), "artifact", "put", "web/piped", "-", "--patience", "5"], stdin=subprocess.PIPE,
+                env=self.server.environment(AWS_ENDPOINT_URL=self.wire.endpoint), stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=False,
+            )
+
+        # Killed midway.
+        process = begin()
+        process.stdin.write(content[:6_000_000])
+        process.stdin.flush()
+        wait_until(lambda: self.wire.sent > 4_000_000 or process.poll() is not None, "some of it to be sent")
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=PATIENCE)
+        self.assertEqual(self.server.coffer_json("artifact", "list", "web/piped"), [])
+        # Cut midway: what was read from a pipe cannot be read again, so the command says that it failed.
+        self.wire.reset(cut_after=4_000_000)
+        process = begin()
+        _, said = process.communicate(content, timeout=PATIENCE)
+        self.assertEqual(self.wire.cuts, 1)
+        self.assertEqual(process.returncode, 10, said)
+        self.assertTrue(said.strip())
+        self.assertEqual(self.server.coffer_json("artifact", "list", "web/piped"), [])
+        # From the start.
+        self.wire.reset()
+        process = begin()
+        _, said = process.communicate(content, timeout=PATIENCE)
+        self.assertEqual(process.returncode, 0, said)
+        self.assertGreater(self.wire.sent, len(content))
+        self.assertEqual([v["number"] for v in self.server.coffer_json("artifact", "list", "web/piped")], [1])
+        out = self.server.coffer("artifact", "get", "web/piped@1", "-", "--zip", text=False).stdout
+        self.assertEqual(out, content)
+
     def test_content_of_other_artifacts_is_sent_unless_it_may_be_read_and_is_named(self):
         file = self.folder / "known.bin"
         file.write_bytes(self.random.randbytes(1_000_000))

@@ -11,7 +11,8 @@ struct ArtifactPut: AsyncParsableCommand {
         discussion: """
             Sends what the newest versions of the artifact do not have: of a file that changed, the parts that did. When \
             the connection breaks or the server is restarted, goes on as soon as it answers again. A put that is broken \
-            off publishes nothing; the next one of the same directory goes on about where it stopped.
+            off publishes nothing; the next one of the same directory goes on about where it stopped. Standard input can \
+            be read only once: broken off, it fails, and must be given again from its start.
             """)
 
     @Argument(help: "PIPELINE/ARTIFACT, or any REPOSITORY/ARTIFACT.")
