@@ -119,13 +119,8 @@ enum TreeObject: Sendable {
 
     /// The Merkle root of a directory with these entries, however it is split and encoded.
     static func treeID(_ entries: [TreeEntry]) -> SHA256Digest {
-        var hash = SHA256()
-        hash.update([0])
-        for entry in entries {
-            var writer = CanonicalWriter()
-            entry.identity(into: &writer)
-            hash.update(writer.bytes)
-        }
+        var hash = TreeIDHash()
+        for entry in entries { hash.add(entry) }
         return hash.finish()
     }
 
@@ -152,6 +147,21 @@ enum TreeObject: Sendable {
         }
         return (stable, volatile)
     }
+}
+
+/// Computes a Merkle root from entries that come one by one, in the order of their names.
+struct TreeIDHash {
+    private var hash = SHA256()
+
+    init() { hash.update([0]) }
+
+    mutating func add(_ entry: TreeEntry) {
+        var writer = CanonicalWriter()
+        entry.identity(into: &writer)
+        hash.update(writer.bytes)
+    }
+
+    mutating func finish() -> SHA256Digest { hash.finish() }
 }
 
 extension DirectoryContent {

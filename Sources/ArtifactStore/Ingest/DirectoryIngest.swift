@@ -115,6 +115,35 @@ enum TreeBuilder {
         try store(entries, session, depth: 0)
     }
 
+    /// The same for entries that are many, of which few are decoded at a time. Throws `StoreError` when a name appears twice.
+    static func store(_ entries: PackedEntries, _ session: IngestSession) throws -> DirectoryContent {
+        try store(entries, try entries.sorted(), session, depth: 0)
+    }
+
+    private static func store(_ entries: PackedEntries, _ order: [UInt32], _ session: IngestSession, depth: Int) throws
+        -> DirectoryContent
+    {
+        if order.count <= TreeObject.entriesMaximum {
+            return try store(try order.map { try entries.entry(Int($0)) }, session, depth: depth)
+        }
+        var treeID = TreeIDHash()
+        var groups = [[UInt32]](repeating: [], count: 16)
+        for number in order {
+            let entry = try entries.entry(Int(number))
+            treeID.add(entry)
+            groups[group(entry.name, depth: depth)].append(number)
+        }
+        let object = TreeObject.split(
+            try groups.map { $0.isEmpty ? nil : try store(entries, $0, session, depth: depth + 1) })
+        return try store(object, object.encode(), treeID.finish(), session, inline: -1)
+    }
+
+    /// By the next four bits of the hash of the name.
+    private static func group(_ name: [UInt8], depth: Int) -> Int {
+        let byte = SHA256.digest(name).withUnsafeBytes { $0[depth / 2] }
+        return Int(depth % 2 == 0 ? byte >> 4 : byte & 15)
+    }
+
     private static func store(_ entries: [TreeEntry], _ session: IngestSession, depth: Int) throws -> DirectoryContent {
         let limit = depth == 0 ? DirectoryContent.inlineMaximum : partInlineMaximum
         if entries.count <= TreeObject.entriesMaximum {
@@ -124,12 +153,8 @@ enum TreeBuilder {
                 return try store(object, parts, TreeObject.treeID(entries), session, inline: limit)
             }
         }
-        // By the next four bits of the hash of the name.
         var groups = [[TreeEntry]](repeating: [], count: 16)
-        for entry in entries {
-            let byte = SHA256.digest(entry.name).withUnsafeBytes { $0[depth / 2] }
-            groups[Int(depth % 2 == 0 ? byte >> 4 : byte & 15)].append(entry)
-        }
+        for entry in entries { groups[group(entry.name, depth: depth)].append(entry) }
         let object = TreeObject.split(
             try groups.map { $0.isEmpty ? nil : try store($0, session, depth: depth + 1) })
         // Never inline: its Merkle root cannot be told from its parts' references.

@@ -63,14 +63,14 @@ public struct StagedContent: Sendable {
     let listing: [TreeEntry]?
 
     /// Directories of more entries are decoded when they are needed.
-    private static let listingMaximum = 64
+    static let listingMaximum = 64
 
     init(ingest: Ingest, root: VersionRoot, logicalBytes: Int64, fileCount: Int, listing: [TreeEntry]? = nil) {
         self.ingest = ingest
         self.root = root
         self.logicalBytes = logicalBytes
         self.fileCount = fileCount
-        self.listing = listing.flatMap { $0.count <= Self.listingMaximum ? $0 : nil }
+        self.listing = listing
     }
 
     /// The records that the root leads to in one step.

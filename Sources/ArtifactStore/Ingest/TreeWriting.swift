@@ -1,9 +1,11 @@
 import Synchronization
 
-/// A directory that is given file by file, in any order. Thread-safe.
+/// A directory that is given file by file, in any order. Thread-safe. Memory is bounded whatever the number of files when
+/// those of a directory come together; a directory's own entries are held until it ends.
 public final class TreeWriting: Sendable {
     private let ingest: Ingest
-    private let state = Mutex(State())
+    private let tree: Mutex<GrowingTree>
+    private let waiting = Mutex(Waiting())
 
     /// Small files wait for each other, so that a thread is woken for many of them and not for each.
     private static let waitingBytesMaximum = 1 << 20
@@ -12,13 +14,17 @@ public final class TreeWriting: Sendable {
     private static let sharedBytesMinimum = 256 << 10
     /// About how many bytes an entry of a directory has.
     private static let entryBytes = 300
+    /// Directories that ended are stored when what is held is larger.
+    private static let heldBytesMaximum = 8 << 20
 
-    private struct State {
-        var root = Node()
-        var files = 0
-        var bytes: Int64 = 0
-        var waiting: [SmallFile] = []
-        var waitingBytes = 0
+    private struct Waiting {
+        var files: [SmallFile] = []
+        var bytes = 0
+
+        mutating func take() -> [SmallFile] {
+            defer { self = Waiting() }
+            return files
+        }
     }
 
     /// A file whose bytes have not been stored yet.
@@ -28,38 +34,23 @@ public final class TreeWriting: Sendable {
         var bytes: [UInt8]
     }
 
-    private struct Node: Sendable {
-        var mode: UInt32 = 0o755
-        var children: [[UInt8]: Child] = [:]
+    init(_ ingest: Ingest, heldBytesMaximum: Int = heldBytesMaximum) {
+        self.ingest = ingest
+        tree = Mutex(GrowingTree(limit: heldBytesMaximum))
     }
-
-    private indirect enum Child: Sendable {
-        case directory(Node)
-        case leaf(TreeEntry)
-    }
-
-    init(_ ingest: Ingest) { self.ingest = ingest }
 
     /// Adds a file that is in memory. Small ones are stored together, at the latest by ``finish()``.
     public func addFile(_ path: [UInt8], mode: UInt32, _ bytes: [UInt8]) async throws {
         guard try !Self.names(path).isEmpty else { throw StoreError.invalid("a file needs a name") }
-        let batch = state.withLock { state -> [SmallFile]? in
-            state.waiting.append(SmallFile(path: path, mode: mode & 0o777, bytes: bytes))
-            state.waitingBytes += bytes.count
-            guard state.waitingBytes >= Self.waitingBytesMaximum || state.waiting.count >= Self.waitingCountMaximum
+        let batch = waiting.withLock { waiting -> [SmallFile]? in
+            waiting.files.append(SmallFile(path: path, mode: mode & 0o777, bytes: bytes))
+            waiting.bytes += bytes.count
+            guard waiting.bytes >= Self.waitingBytesMaximum || waiting.files.count >= Self.waitingCountMaximum
             else { return nil }
-            return Self.takeWaiting(&state)
+            return waiting.take()
         }
         guard let batch else { return }
         try await ingest.session.pool.run { [self] in try store(batch) }
-    }
-
-    private static func takeWaiting(_ state: inout State) -> [SmallFile] {
-        defer {
-            state.waiting = []
-            state.waitingBytes = 0
-        }
-        return state.waiting
     }
 
     /// Stores files and adds them. Blocks.
@@ -79,6 +70,15 @@ public final class TreeWriting: Sendable {
         for (file, content) in zip(batch, contents) {
             if let content { try add(file.path, mode: file.mode, .file(content)) }
         }
+        try tree.withLock { if $0.isFull { try $0.storeEnded(session) } }
+    }
+
+    /// Stores directories that ended, if too much is held. Follows what ``add(_:mode:_:)`` added.
+    func settle() async throws {
+        guard tree.withLock({ $0.isFull }) else { return }
+        try await ingest.session.pool.run { [self] in
+            try tree.withLock { if $0.isFull { try $0.storeEnded(ingest.session) } }
+        }
     }
 
     /// Adds a file from a stream.
@@ -87,29 +87,26 @@ public final class TreeWriting: Sendable {
         for try await piece in bytes { try await writer.write(piece) }
         guard case .blob(let content) = try await writer.finish().root.content else { return }
         try add(path, mode: mode & 0o777, .file(content))
+        try await settle()
     }
 
     /// Adds a symlink.
     public func addSymlink(_ path: [UInt8], target: [UInt8]) async throws {
         try add(path, mode: 0o777, .symlink(target))
+        try await settle()
     }
 
     /// Adds a directory, which need not be done for directories that contain something.
     public func addDirectory(_ path: [UInt8], mode: UInt32 = 0o755) async throws {
         let names = try Self.names(path)
-        try state.withLock { try Self.insert(names[...], into: &$0.root, directoryMode: mode & 0o777, leaf: nil) }
+        try tree.withLock { try $0.addDirectory(names, mode: mode & 0o777, ingest.session) }
+        try await settle()
     }
 
     /// Adds content that is stored already.
     func add(_ path: [UInt8], mode: UInt32, _ content: TreeEntry.Content) throws {
         let names = try Self.names(path)
-        guard let name = names.last else { throw StoreError.invalid("a file needs a name") }
-        try state.withLock { state in
-            let entry = TreeEntry(name: name, mode: mode, content: content)
-            try Self.insert(names[...], into: &state.root, directoryMode: nil, leaf: entry)
-            state.files += 1
-            if case .file(let file) = content { state.bytes += file.byteCount }
-        }
+        try tree.withLock { try $0.add(names, mode: mode, content, ingest.session) }
     }
 
     private static func names(_ path: [UInt8]) throws -> [[UInt8]] {
@@ -124,60 +121,18 @@ public final class TreeWriting: Sendable {
         return names
     }
 
-    private static func insert(
-        _ names: ArraySlice<[UInt8]>, into node: inout Node, directoryMode: UInt32?, leaf: TreeEntry?
-    ) throws {
-        guard let name = names.first else {
-            if let directoryMode { node.mode = directoryMode }
-            return
-        }
-        let text = String(decoding: name, as: UTF8.self)
-        if names.count == 1, let leaf {
-            guard node.children[name] == nil else { throw StoreError.invalid("\(text) appears twice") }
-            node.children[name] = .leaf(leaf)
-            return
-        }
-        var child = Node()
-        switch node.children[name] {
-        case .leaf: throw StoreError.invalid("\(text) is both a file and a directory")
-        case .directory(let existing): child = existing
-        case nil: break
-        }
-        // Moved out while it is changed, so that it is not copied.
-        node.children[name] = nil
-        try insert(names.dropFirst(), into: &child, directoryMode: directoryMode, leaf: leaf)
-        node.children[name] = .directory(child)
-    }
-
-    /// Completes the directory.
+    /// Completes the directory. Throws `StoreError` when a name was given twice.
     public func finish() async throws -> StagedContent {
-        let bytes = state.withLock { $0.waitingBytes + ($0.waiting.count + $0.files) * Self.entryBytes }
+        let waitingBytes = waiting.withLock { $0.bytes + $0.files.count * Self.entryBytes }
+        let bytes = waitingBytes + tree.withLock { $0.files } * Self.entryBytes
         return try await ingest.session.run(storing: bytes) { [self] in
-            try store(state.withLock { Self.takeWaiting(&$0) })
-            let (root, files, bytes) = state.withLock { ($0.root, $0.files, $0.bytes) }
-            let entries = try Self.entries(root, ingest.session)
+            try store(waiting.withLock { $0.take() })
+            let tree = tree.withLock { $0 }
+            let entries = try tree.entries(ingest.session)
             let directory = try TreeBuilder.store(entries, ingest.session)
             return StagedContent(
-                ingest: ingest, root: VersionRoot(.tree(directory)), logicalBytes: bytes, fileCount: files,
-                listing: entries)
+                ingest: ingest, root: VersionRoot(.tree(directory)), logicalBytes: tree.bytes, fileCount: tree.files,
+                listing: try entries.listing(upTo: StagedContent.listingMaximum))
         }
-    }
-
-    /// The entries of a directory, those below it stored.
-    private static func entries(_ node: Node, _ session: IngestSession) throws -> [TreeEntry] {
-        var entries: [TreeEntry] = []
-        entries.reserveCapacity(node.children.count)
-        for name in node.children.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            switch node.children[name] {
-            case .leaf(let entry): entries.append(entry)
-            case .directory(let child):
-                entries.append(
-                    TreeEntry(
-                        name: name, mode: child.mode,
-                        content: .directory(try TreeBuilder.store(try self.entries(child, session), session))))
-            case nil: break
-            }
-        }
-        return entries
     }
 }

@@ -122,6 +122,7 @@ public actor Upload {
             let name = ContentName(digest: digest, byteCount: count)
             if let content = received[name] ?? found[position] {
                 try place(content, entry)
+                try await tree.settle()
                 continue
             }
             waiting[name, default: []].append(entry)
@@ -246,6 +247,7 @@ public actor Upload {
         for (file, content) in zip(files, contents) {
             if let content { try complete(file.index, content) }
         }
+        try await tree.settle()
         try await saveIfDue(files.reduce(0) { $0 + $1.bytes.count })
     }
 
@@ -319,6 +321,7 @@ public actor Upload {
         self.partial = nil
         guard case .blob(let content) = try await partial.writer.finish().root.content else { return }
         try complete(partial.index, content)
+        try await tree.settle()
     }
 
     private func name(_ index: Int) throws -> ContentName {
