@@ -157,7 +157,7 @@ let package = Package(
             swiftSettings: settings),
 
         // Tests, one target beside each library.
-        tests("Cryptography", resources: [.copy("Vectors")]),
+        tests("Cryptography", ["COpenSSL"], resources: [.copy("Vectors")]),
         tests("Compression"),
         tests("Archives", ["Compression", systemPackage]),
         tests("Catalog"),

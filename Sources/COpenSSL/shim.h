@@ -17,3 +17,6 @@
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
+
+// Whether an error says that there was no memory: a macro that is not imported.
+static inline int coffer_is_memory_failure(unsigned long code) { return ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE; }

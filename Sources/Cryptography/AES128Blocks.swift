@@ -1,8 +1,6 @@
 import COpenSSL
 
-/// Fetched once: an implicit fetch per use is slow in OpenSSL 3.0. Proof: the pointer never changes, and libcrypto documents
-/// a fetched cipher as immutable and its reference count as atomic.
-private nonisolated(unsafe) let aes128ECB: OpaquePointer? = EVP_CIPHER_fetch(nil, "AES-128-ECB", nil)
+private let aes128ECB = FetchedCipher("AES-128-ECB")
 
 /// AES-128 (FIPS 197) as a pseudo-random permutation of single blocks, many at a time. Not a mode for messages: equal
 /// blocks give equal results, which is what a function is for. Not thread-safe: one instance a worker.
@@ -19,11 +17,11 @@ public final class AES128Blocks {
         guard key.count == Self.keyBytes else {
             throw .invalidLength(what: "key", expected: "\(Self.keyBytes)", actual: key.count)
         }
-        guard let aes128ECB else { throw .unsupported("AES-128-ECB") }
+        let cipher = try aes128ECB.get()
         guard let context = EVP_CIPHER_CTX_new() else { throw .fromLibrary("EVP_CIPHER_CTX_new") }
         self.context = context
         let isKeyed = key.withUnsafeBytes { bytes in
-            EVP_EncryptInit_ex2(context, aes128ECB, bytes.bindMemory(to: UInt8.self).baseAddress, nil, nil) == 1
+            EVP_EncryptInit_ex2(context, cipher, bytes.bindMemory(to: UInt8.self).baseAddress, nil, nil) == 1
                 && EVP_CIPHER_CTX_set_padding(context, 0) == 1
         }
         guard isKeyed else { throw .fromLibrary("EVP_EncryptInit_ex2") }

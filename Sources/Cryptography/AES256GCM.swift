@@ -102,9 +102,7 @@ private enum GCMPool {
     }
 }
 
-/// Fetched once: an implicit fetch per message is slow in OpenSSL 3.0. Proof: the pointer never changes, and libcrypto
-/// documents a fetched cipher as immutable and its reference count as atomic.
-private nonisolated(unsafe) let aes256GCM: OpaquePointer? = EVP_CIPHER_fetch(nil, "AES-256-GCM", nil)
+private let aes256GCM = FetchedCipher("AES-256-GCM")
 
 /// A reusable AES-256-GCM context, keyed anew for each message. Not thread-safe: one instance a worker.
 public final class GCMContext {
@@ -113,9 +111,9 @@ public final class GCMContext {
 
     /// An unkeyed context.
     public init() throws(CryptographyError) {
-        guard let aes256GCM else { throw .unsupported("AES-256-GCM") }
+        let cipher = try aes256GCM.get()
         guard let context = EVP_CIPHER_CTX_new() else { throw .fromLibrary("EVP_CIPHER_CTX_new") }
-        guard EVP_CipherInit_ex2(context, aes256GCM, nil, nil, 1, nil) == 1 else {
+        guard EVP_CipherInit_ex2(context, cipher, nil, nil, 1, nil) == 1 else {
             EVP_CIPHER_CTX_free(context)
             throw .fromLibrary("EVP_CipherInit_ex2")
         }

@@ -24,6 +24,20 @@ public enum CryptographyError: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// What it means that libcrypto refused an input: `reason`, unless it had no memory, which says nothing about the input.
+    static func refused(_ reason: CryptographyError, _ operation: String) -> CryptographyError {
+        memoryFailure(operation) ?? reason
+    }
+
+    /// Drains libcrypto's thread-local error queue; an error when there was no memory, nil when there was.
+    static func memoryFailure(_ operation: String) -> CryptographyError? {
+        var found: CryptographyError?
+        while case let code = ERR_get_error(), code != 0 {
+            if coffer_is_memory_failure(code) != 0 { found = .library(operation: operation, code: UInt(code)) }
+        }
+        return found
+    }
+
     /// Drains libcrypto's thread-local error queue into an error.
     static func fromLibrary(_ operation: String) -> CryptographyError {
         let code = ERR_get_error()

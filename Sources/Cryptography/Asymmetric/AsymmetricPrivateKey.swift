@@ -32,18 +32,18 @@ public final class AsymmetricPrivateKey: Sendable, CustomStringConvertible {
             guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else {
                 throw CryptographyError.malformed("an empty private key")
             }
+            ERR_clear_error()
             var cursor: UnsafePointer<UInt8>? = start
             guard let info = d2i_PKCS8_PRIV_KEY_INFO(nil, &cursor, bytes.count) else {
-                ERR_clear_error()
-                throw CryptographyError.malformed("the private key is not PKCS#8 in DER")
+                throw CryptographyError.refused(.malformed("the private key is not PKCS#8 in DER"), "key reading")
             }
             defer { PKCS8_PRIV_KEY_INFO_free(info) }
             guard cursor == start + bytes.count else {
                 throw CryptographyError.malformed("bytes follow the private key")
             }
             guard let key = EVP_PKCS82PKEY(info) else {
-                ERR_clear_error()
-                throw CryptographyError.malformed("the private key's algorithm or content is not understood")
+                throw CryptographyError.refused(
+                    .malformed("the private key's algorithm or content is not understood"), "key reading")
             }
             return key
         }
@@ -56,8 +56,8 @@ public final class AsymmetricPrivateKey: Sendable, CustomStringConvertible {
         }
         try handle.withContext("key check") { context in
             guard EVP_PKEY_pairwise_check(context) == 1 else {
-                ERR_clear_error()
-                throw CryptographyError.malformed("the private key does not fit its public part")
+                throw CryptographyError.refused(
+                    .malformed("the private key does not fit its public part"), "key check")
             }
         }
         self.init(handle, spec)

@@ -10,6 +10,7 @@ public final class AsymmetricPublicKey: Sendable {
     public init(subjectPublicKeyInfo bytes: [UInt8]) throws {
         let key: OpaquePointer? = try bytes.withUnsafeBufferPointer { buffer in
             guard let start = buffer.baseAddress else { throw CryptographyError.malformed("an empty public key") }
+            ERR_clear_error()
             var cursor: UnsafePointer<UInt8>? = start
             let key = d2i_PUBKEY(nil, &cursor, buffer.count)
             if let key, cursor != start + buffer.count {
@@ -19,8 +20,8 @@ public final class AsymmetricPublicKey: Sendable {
             return key
         }
         guard let key else {
-            ERR_clear_error()
-            throw CryptographyError.malformed("the public key is not a SubjectPublicKeyInfo in DER")
+            throw CryptographyError.refused(
+                .malformed("the public key is not a SubjectPublicKeyInfo in DER"), "key reading")
         }
         handle = PKeyHandle(owning: key)
         guard !handle.hasExplicitParameters else {
@@ -32,8 +33,8 @@ public final class AsymmetricPublicKey: Sendable {
         self.spec = spec
         try handle.withContext("public key check") { context in
             guard EVP_PKEY_public_check(context) == 1 || spec == .ed25519 else {
-                ERR_clear_error()
-                throw CryptographyError.malformed("the public key is not a valid point or modulus")
+                throw CryptographyError.refused(
+                    .malformed("the public key is not a valid point or modulus"), "public key check")
             }
         }
     }

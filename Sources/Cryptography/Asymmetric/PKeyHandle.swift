@@ -1,18 +1,37 @@
 import COpenSSL
+import Synchronization
 
 /// Owns one `EVP_PKEY`.
 ///
 /// Proof: the key is complete when the handle is made and only read afterwards; libcrypto documents
 /// concurrent use of one `EVP_PKEY` by several contexts as safe as long as nobody changes it, and its reference count is
-/// atomic.
+/// atomic. `renewed` is read and replaced under the lock; contexts made of it hold references of their own.
 final class PKeyHandle: @unchecked Sendable {
     let pointer: OpaquePointer
+    private let lock = Mutex(())
+    private var renewed: OpaquePointer?
 
     init(owning pointer: OpaquePointer) {
         self.pointer = pointer
     }
 
-    deinit { EVP_PKEY_free(pointer) }
+    deinit {
+        EVP_PKEY_free(pointer)
+        EVP_PKEY_free(renewed)
+    }
+
+    /// Lets contexts made from now on use a fresh copy of the key.
+    ///
+    /// libcrypto keeps the numbers by which it blinds RSA operations in the key, and when memory runs out while it changes
+    /// them they no longer belong together: that operation may succeed, and the next thirty give wrong results.
+    func renew() {
+        // Without memory for a copy the old one stays; what it gives is checked as well.
+        guard let copy = EVP_PKEY_dup(pointer) else { return }
+        lock.withLock { _ in
+            EVP_PKEY_free(renewed)
+            renewed = copy
+        }
+    }
 
     /// Which of our kinds the key is, or nil.
     var spec: AsymmetricSpec? {
@@ -40,7 +59,10 @@ final class PKeyHandle: @unchecked Sendable {
 
     /// Runs `body` with a context for this key that is freed afterwards.
     func withContext<R>(_ operation: String, _ body: (OpaquePointer) throws -> R) throws -> R {
-        guard let context = EVP_PKEY_CTX_new_from_pkey(nil, pointer, nil) else {
+        // What earlier calls left in the queue, though they may have succeeded, is no reason of this one.
+        ERR_clear_error()
+        let made = lock.withLock { _ in EVP_PKEY_CTX_new_from_pkey(nil, renewed ?? pointer, nil) }
+        guard let context = made else {
             throw CryptographyError.fromLibrary(operation)
         }
         defer { EVP_PKEY_CTX_free(context) }

@@ -25,20 +25,30 @@ extension AsymmetricPublicKey {
 }
 
 extension AsymmetricPrivateKey {
-    /// Opens RSAES-OAEP. Every failure is the same `authenticationFailed`, so that none tells more than another.
+    /// Opens RSAES-OAEP. Whatever is wrong with a ciphertext, the failure is the same `authenticationFailed`, so that none
+    /// tells more than another.
     public func decryptOAEP(_ ciphertext: [UInt8], hash: HashAlgorithm) throws -> SecretBytes {
         guard spec.isRSA else { throw CryptographyError.unsupported("OAEP with a key of kind \(spec)") }
         defer { ERR_clear_error() }
-        return try handle.withContext("OAEP decryption") { context in
+        // Every failure is tried again with a fresh copy of the key, as libcrypto's may have become unusable.
+        if let plaintext = try openOAEP(ciphertext, hash) { return plaintext }
+        handle.renew()
+        guard let plaintext = try openOAEP(ciphertext, hash) else { throw CryptographyError.authenticationFailed }
+        return plaintext
+    }
+
+    private func openOAEP(_ ciphertext: [UInt8], _ hash: HashAlgorithm) throws -> SecretBytes? {
+        try handle.withContext("OAEP decryption") { context in
             try check(EVP_PKEY_decrypt_init(context), "OAEP decryption")
             try configureOAEP(context, hash)
             let size = Int(EVP_PKEY_get_size(handle.pointer))
-            guard ciphertext.count == size else { throw CryptographyError.authenticationFailed }
+            guard ciphertext.count == size else { return nil }
             var plaintext = [UInt8](repeating: 0, count: size)
             defer { wipe(&plaintext) }
             var count = size
             guard EVP_PKEY_decrypt(context, &plaintext, &count, ciphertext, ciphertext.count) == 1 else {
-                throw CryptographyError.authenticationFailed
+                if let failure = CryptographyError.memoryFailure("OAEP decryption") { throw failure }
+                return nil
             }
             return SecretBytes(count: count) { target in
                 plaintext.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[0..<count])) }
