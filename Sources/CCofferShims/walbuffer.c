@@ -36,10 +36,11 @@ static sqlite3_vfs layer;
 
 static int flush(wal_file *file) {
     if (file->count == 0) return SQLITE_OK;
-    int count = file->count;
-    // When this fails SQLite undoes the transaction, and its next attempt begins at the same place.
-    file->count = 0;
-    return file->real->pMethods->xWrite(file->real, file->buffer, count, file->start);
+    int written = file->real->pMethods->xWrite(file->real, file->buffer, file->count, file->start);
+    // What could not be written stays: were it dropped after a failed read had it written, a transaction that goes on
+    // all the same would have a hole in the log. One that is undone begins again at the same place, over it.
+    if (written == SQLITE_OK) file->count = 0;
+    return written;
 }
 
 static int wal_close(sqlite3_file *handle) {
