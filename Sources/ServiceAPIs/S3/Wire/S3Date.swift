@@ -14,11 +14,15 @@ enum S3Date {
             + "\(two(parts.hour)):\(two(parts.minute)):\(two(parts.second)) GMT"
     }
 
-    /// `2006-01-02T15:04:05.000Z`: S3 writes milliseconds and counts seconds.
+    /// `2006-01-02T15:04:05.000Z`. S3 counts seconds; with the milliseconds, clients that compare times of files, as
+    /// `aws s3 sync` does, do not take a file for newer than its upload within the same second.
     static func iso(_ date: Date) -> String {
-        let parts = Civil(Int64(date.timeIntervalSince1970.rounded(.down)))
+        let milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
+        let parts = Civil(milliseconds >= 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000)
+        let fraction = Int(((milliseconds % 1000) + 1000) % 1000)
+        let padded = String(repeating: "0", count: 3 - String(fraction).count) + String(fraction)
         return "\(parts.year)-\(two(parts.month))-\(two(parts.day))T"
-            + "\(two(parts.hour)):\(two(parts.minute)):\(two(parts.second)).000Z"
+            + "\(two(parts.hour)):\(two(parts.minute)):\(two(parts.second)).\(padded)Z"
     }
 
     /// Reads the form that ``http(_:)`` writes; other forms are ignored, as conditions with them are.
