@@ -25,8 +25,11 @@ extension KeyHierarchy {
         _ key: KMSKey, _ algorithm: String, _ context: [String: String]?, for operation: String
     ) throws(KeyError) {
         // No symmetric ciphertext is from such a key, and KMS says so rather than what the key is for.
-        let opens = operation == "Decrypt" || operation == "ReEncryptFrom"
-        if opens, algorithm == "SYMMETRIC_DEFAULT", key.usage != "ENCRYPT_DECRYPT" { throw incorrectKey }
+        if key.usage != "ENCRYPT_DECRYPT", algorithm == "SYMMETRIC_DEFAULT",
+            operation == "Decrypt" || operation == "ReEncryptFrom"
+        {
+            throw incorrectKey
+        }
         try require(usage: "ENCRYPT_DECRYPT", key, for: operation)
         guard KeySpecs.encryptionAlgorithms(key.spec, key.usage)?.contains(algorithm) ?? false else {
             throw invalidAlgorithm(algorithm, key)

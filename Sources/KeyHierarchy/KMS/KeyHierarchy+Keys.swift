@@ -197,11 +197,12 @@ package struct KeyIdentifier {
     package let isARN: Bool
 
     package init(parsing text: String, in scope: AccountRegion) throws(KeyError) {
-        guard text.hasPrefix("arn:") else {
+        guard text.utf8.starts(with: "arn:".utf8) else {
             self.scope = scope
             isARN = false
-            resource = text.hasPrefix("alias/") ? .alias(text) : .key(text)
-            guard text.hasPrefix("alias/") || Self.isKeyID(text) else {
+            let isAlias = text.utf8.starts(with: "alias/".utf8)
+            resource = isAlias ? .alias(text) : .key(text)
+            guard isAlias || Self.isKeyID(text) else {
                 throw KeyError(.notFound, "Invalid keyId '\(text)'")
             }
             return
@@ -223,13 +224,17 @@ package struct KeyIdentifier {
 
     /// Whether a text has the form of a key ID: a UUID, or `mrk-` and 32 hexadecimal digits.
     private static func isKeyID(_ text: String) -> Bool {
-        let bytes = text.utf8
-        func isHex(_ bytes: some Sequence<UInt8>) -> Bool {
-            bytes.allSatisfy { (48...57).contains($0) || (97...102).contains($0 | 0x20) }
+        var text = text
+        return text.withUTF8 { bytes in
+            guard bytes.count == 36 else { return false }
+            let isMultiRegion = bytes.starts(with: "mrk-".utf8)
+            for index in (isMultiRegion ? 4 : 0)..<36 {
+                let byte = bytes[index]
+                let isPunctuation = !isMultiRegion && (index == 8 || index == 13 || index == 18 || index == 23)
+                let isDigit = (48...57).contains(byte) || (97...102).contains(byte | 0x20)
+                guard isPunctuation ? byte == UInt8(ascii: "-") : isDigit else { return false }
+            }
+            return true
         }
-        if text.hasPrefix("mrk-") { return bytes.count == 36 && isHex(bytes.dropFirst(4)) }
-        guard bytes.count == 36 else { return false }
-        let parts = bytes.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
-        return parts.map(\.count) == [8, 4, 4, 4, 12] && parts.allSatisfy(isHex)
     }
 }
