@@ -62,7 +62,11 @@ public final class DataDirectory: Sendable {
         }
     }
 
-    deinit { _ = close(lock) }
+    deinit {
+        // Closing alone would leave the lock to a child that was forked and has not come to close its copy.
+        _ = flock(lock, LOCK_UN)
+        _ = close(lock)
+    }
 
     /// The number of the volume that a directory lies on; nil when there is no such directory.
     static func volume(of directory: FilePath) -> UInt64? {

@@ -120,7 +120,11 @@ private final class DirectoryLock: Sendable {
 
     func release() {
         descriptor.withLock { descriptor in
-            if let file = descriptor { Glibc.close(file) }
+            if let file = descriptor {
+                // Closing alone would leave the lock to a child that was forked and has not come to close its copy.
+                flock(file, LOCK_UN)
+                Glibc.close(file)
+            }
             descriptor = nil
         }
     }
