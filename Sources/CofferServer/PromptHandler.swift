@@ -46,6 +46,8 @@ final class PromptHandler: ChannelDuplexHandler {
     /// Whether the answer that is passing has a secret in it.
     private var passesSecret = false
     private var lastAnswer = NIODeadline.now()
+    /// Whether an answer has been written and not flushed.
+    private var isFlushDue = false
     private var held: [Held] = []
     private var wantsRead = false
     private var context: ChannelHandlerContext?
@@ -65,6 +67,7 @@ final class PromptHandler: ChannelDuplexHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        flushIfDue()
         self.context = nil
         encoder = nil
         if case .gathering(_, let body) = state { body.wipe() }
@@ -90,6 +93,7 @@ final class PromptHandler: ChannelDuplexHandler {
             // A client's end, or the server's, would end the connection before its last answer.
             held.append(.event(event))
         } else {
+            flushIfDue()
             context.fireUserInboundEventTriggered(event)
         }
     }
@@ -99,6 +103,7 @@ final class PromptHandler: ChannelDuplexHandler {
         if isAnswering {
             held.append(.failure(error))
         } else {
+            flushIfDue()
             context.fireErrorCaught(error)
         }
     }
@@ -188,6 +193,11 @@ final class PromptHandler: ChannelDuplexHandler {
         context.write(data, promise: promise)
     }
 
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        flushIfDue()
+        context.close(mode: mode, promise: promise)
+    }
+
     // MARK: Answers
 
     private func answer(_ head: HTTPRequestHead, _ body: GatheredBody, _ context: ChannelHandlerContext) {
@@ -236,6 +246,7 @@ final class PromptHandler: ChannelDuplexHandler {
         // Without a context the connection has gone, and nobody waits for the answer.
         guard let context, let encoder else { return }
         guard let response else {
+            flushIfDue()
             context.close(promise: nil)
             return
         }
@@ -243,10 +254,27 @@ final class PromptHandler: ChannelDuplexHandler {
         let bytes = Self.bytes(head, response.body, context.channel.allocator)
         var sent: EventLoopPromise<Void>?
         if case .secret = response.body { sent = context.eventLoop.makePromise().wiping(bytes) }
-        encoder.writeAndFlush(NIOAny(bytes), promise: sent)
+        encoder.write(NIOAny(bytes), promise: sent)
+        flushSoon(context)
         state = .idle
         lastAnswer = .now()
         goOn(context)
+    }
+
+    /// Flushes when the event loop has looked at all connections that had something to read. Waking a client that waits costs
+    /// as much as half an answer; one that waits for several, as those behind a proxy do, is woken once.
+    private func flushSoon(_ context: ChannelHandlerContext) {
+        guard !isFlushDue else { return }
+        isFlushDue = true
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute { handler.value.flushIfDue() }
+    }
+
+    /// Must come before anything that may end the connection.
+    private func flushIfDue() {
+        guard isFlushDue else { return }
+        isFlushDue = false
+        encoder?.flush()
     }
 
     /// A whole answer as it goes over the wire (RFC 9112 §4). The values of fields have no line ends: HTTPTypes sees to that.
@@ -288,8 +316,12 @@ final class PromptHandler: ChannelDuplexHandler {
             }
             switch item {
             case .part(let part): take(part, context)
-            case .event(let event): context.fireUserInboundEventTriggered(event)
-            case .failure(let error): context.fireErrorCaught(error)
+            case .event(let event):
+                flushIfDue()
+                context.fireUserInboundEventTriggered(event)
+            case .failure(let error):
+                flushIfDue()
+                context.fireErrorCaught(error)
             }
         }
         if !arrived.isEmpty { context.fireChannelReadComplete() }

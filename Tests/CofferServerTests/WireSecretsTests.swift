@@ -69,6 +69,7 @@ struct WireSecretsTests {
         let channel = try Self.connection(recorder)
         let request = ByteBuffer(string: Self.document("Secret"))
         try channel.writeInbound(request)
+        channel.embeddedEventLoop.run()
         let sent = try #require(recorder.sent.first)
         #expect(sent.text.hasPrefix("HTTP/1.1 200 OK\r\n"))
         #expect(sent.text.hasSuffix("\r\n\r\n\(Self.secret)"))
