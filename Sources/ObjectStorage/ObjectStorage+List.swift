@@ -80,7 +80,7 @@ extension ObjectStorage {
     {
         if let sequence = VersionIdentifier.sequence(of: version) { return -sequence }
         guard version == VersionIdentifier.null else {
-            throw ObjectStorageError.invalidArgument("Invalid version id specified", version)
+            throw ObjectStorageError.invalidVersion(version)
         }
         // A vanished `null` version says nothing about its place: rather show the key's versions again than skip some.
         return try Namespace.version(version, of: key, in: bucket, transaction)?.rank

@@ -49,6 +49,13 @@ extension ObjectStorageError {
             details: ["Key": key, "VersionId": version])
     }
 
+    /// What is no version id at all.
+    public static func invalidVersion(_ version: String) -> Self {
+        Self(
+            code: "InvalidArgument", message: "Invalid version id specified",
+            details: ["ArgumentName": "versionId", "ArgumentValue": version])
+    }
+
     static func noSuchUpload(_ upload: String) -> Self {
         Self(
             code: "NoSuchUpload",

@@ -65,6 +65,15 @@ import Testing
         let lines = try String(contentsOfFile: file.string, encoding: .utf8)
         try (lines + lines).write(toFile: file.string, atomically: false, encoding: .utf8)
         #expect(try await restored.store.rollbackProblem() == nil)
+        // Nor does the head that superseded, written in other letters, supersede what came after it.
+        let id = try restored.store.versionLog.signer.instanceID()
+        let newest = try #require(try await WitnessFile(file).newest(of: id))
+        let superseding = try #require(lines.split(separator: "\n").first { $0.contains("\"supersedes\":true") })
+        let signature = try #require(superseding.firstMatch(of: /"signature":"([0-9a-f]+)"/)).1
+        let again = superseding.replacing(signature, with: signature.uppercased())
+        try (lines + again + "\n").write(toFile: file.string, atomically: false, encoding: .utf8)
+        #expect(try await WitnessFile(file).newest(of: id) == newest)
+        #expect(newest.supersedes == false)
     }
 
     @Test("Another history of the same length is noticed")

@@ -30,8 +30,8 @@ extension ArtifactStore {
     /// Rows that are compared at a time: memory does not grow with the store.
     private static let verificationBatch = 500
 
-    /// Checks the version log with its heads, the mark beside the root key, the witnesses, every version and pin against what was stated,
-    /// and the records of keys. Content is read by ``ArtifactStore/verifyContent(_:from:byteLimit:)``.
+    /// Checks the version log with its heads, the mark beside the root key, the witnesses, every version and pin against
+    /// what was stated, and the records of keys. Content is read by ``ArtifactStore/verifyContent(_:from:byteLimit:)``.
     public func verify() async throws -> VerificationReport {
         var report = VerificationReport()
         do {

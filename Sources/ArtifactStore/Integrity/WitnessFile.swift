@@ -1,4 +1,5 @@
 import CCofferShims
+import Cryptography
 import Foundation
 import Glibc
 import KeyHierarchy
@@ -92,7 +93,8 @@ public struct WitnessFile: LogWitness {
 struct NewestHead {
     let instance: String
     private(set) var newest: WitnessedHead?
-    private var superseding: Set<String> = []
+    /// The signatures of superseding heads, as bytes: a line written otherwise is not another head.
+    private var superseding: Set<[UInt8]> = []
 
     init(instance: String) { self.instance = instance }
 
@@ -102,7 +104,7 @@ struct NewestHead {
         else { return }
         let isLater = newest.map { ($0.size, $0.journalSize) <= (head.size, head.journalSize) } ?? true
         if head.supersedes {
-            let isNew = superseding.insert(head.signature).inserted
+            let isNew = Hex.decode(head.signature).map { superseding.insert($0).inserted } ?? true
             if isNew || isLater { newest = head }
         } else if isLater {
             newest = head

@@ -40,7 +40,7 @@ enum Namespace {
         }
         guard let row = try self.version(version, of: key, in: bucket, transaction) else {
             guard version == VersionIdentifier.null || VersionIdentifier.sequence(of: version) != nil else {
-                throw ObjectStorageError.invalidArgument("Invalid version id specified", version)
+                throw ObjectStorageError.invalidVersion(version)
             }
             throw ObjectStorageError.noSuchVersion(key, version)
         }

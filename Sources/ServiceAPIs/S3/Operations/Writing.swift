@@ -57,8 +57,7 @@ extension S3Front {
                 ifMatch: request.header("if-match"), owner: request.account)
         } catch let error as ObjectStorageError where error.code == "NoSuchVersion" {
             // Only a batch says which of its versions there never was.
-            throw S3Error.invalidArgument(
-                "Invalid version id specified", name: "versionId", value: request.versionID ?? "")
+            throw ObjectStorageError.invalidVersion(request.versionID ?? "")
         }
         var response = ServiceResponse(status: 204)
         if deletion.isDeleteMarker { response.setHeader("x-amz-delete-marker", "true") }

@@ -48,9 +48,7 @@ enum S3Error {
             .sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
         // The storage does not know how it was asked.
         if error.code == "MethodNotAllowed" { fields.append(("Method", method)) }
-        if error.message == "Invalid version id specified" {
-            fields = [("ArgumentName", "versionId"), ("ArgumentValue", error.resource)]
-        } else if !error.resource.isEmpty, error.details.isEmpty {
+        if !error.resource.isEmpty, error.details.isEmpty {
             fields.append(("Resource", error.resource))
         }
         return AWSError(error.code, error.message, fields: fields)
