@@ -10,6 +10,7 @@ extension Figures {
             Figure("unique bytes", statistics.uniqueBytes, "bytes"),
             Figure("stored bytes", statistics.storedBytes, "bytes"),
             Figure("bytes in the journal", statistics.journalBytes, "bytes"),
+            Figure("bytes in manifests", statistics.manifestBytes, "bytes"),
             Figure("deduplication, per mille", Int64(statistics.deduplicationFactor * 1000), "permille"),
             Figure("compression, per mille", Int64(statistics.compressionFactor * 1000), "permille"),
             Figure("open packs", Int64(statistics.openPacks), "count"),

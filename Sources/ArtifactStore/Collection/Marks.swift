@@ -3,6 +3,8 @@ struct Marks: Sendable {
     private var bits: [UInt32: [UInt64]] = [:]
     private(set) var liveBytes: [UInt32: Int] = [:]
     private(set) var liveRecords: [UInt32: Int] = [:]
+    /// Bytes of needed records that are still in the journal.
+    var journalBytes = 0
 
     /// Sets a record's bit. Returns whether it was clear.
     mutating func insert(_ location: Location) -> Bool {
@@ -50,7 +52,12 @@ struct Marker {
             let location = try holder(id)
             if location.pack == Location.journal {
                 guard journal.insert(id).inserted else { continue }
-                if let entry = packs.journal.entry(id) { stack += entry.reach } else { stack.append(id) }
+                if let entry = packs.journal.entry(id) {
+                    marks.journalBytes += entry.record.count
+                    stack += entry.reach
+                } else {
+                    stack.append(id)
+                }
                 continue
             }
             guard marks.insert(location) else { continue }

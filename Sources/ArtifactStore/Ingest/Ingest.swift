@@ -73,6 +73,11 @@ public struct StagedContent: Sendable {
         self.listing = listing
     }
 
+    /// Bytes of the version's sealed manifest if that holds content itself: no other version shares it.
+    var manifestContentBytes: Int64 {
+        root.holdsContent ? Int64(RootManifest.sealedBytes(root.encode().count)) : 0
+    }
+
     /// The records that the root leads to in one step.
     func refs() throws -> [Ref] {
         guard let listing, case .tree(let directory) = root.content, case .inline = directory.place else {

@@ -23,7 +23,6 @@ final class IngestSession: Sendable {
         var touched: Set<UInt32> = []
         var journalHits: Set<RecordID> = []
         var newStoredBytes: Int64 = 0
-        var newRecords = 0
         /// Files whose names this ingest has taken for its lists of their chunks.
         var claims: [RecordID] = []
     }
@@ -33,6 +32,8 @@ final class IngestSession: Sendable {
         var small: [JournalRecord]
         var touched: Set<UInt32>
         var journalHits: Set<RecordID>
+        /// Bytes of the records that this ingest stored, whole: header, padding and tag included; in packs, or in the
+        /// journal after the commit. An upload that outlived a restart counts those since.
         var newStoredBytes: Int64
     }
 
@@ -149,8 +150,9 @@ final class IngestSession: Sendable {
                 worker: worker
             ) { sealed in
                 let spill = state.withLock { state -> [JournalRecord]? in
+                    // Two threads may have come upon the same content; what is kept back is kept once.
+                    if state.small[ref.id] != nil { return nil }
                     state.newStoredBytes += Int64(sealed.record.count)
-                    state.newRecords += 1
                     if state.isSpilled { return [] }
                     if state.smallBytes + sealed.record.count <= inlineMaximum {
                         state.smallBytes += sealed.record.count

@@ -10,10 +10,12 @@ public struct StoreStatistics: Sendable, Hashable {
     public var deletedCount = 0
     /// Bytes of all files of all versions.
     public var logicalBytes: Int64 = 0
-    /// Bytes of distinct chunks, trees and lists, before compression.
+    /// Bytes of distinct chunks, trees and lists, before compression, and of the versions' manifests.
     public var uniqueBytes: Int64 = 0
-    /// Bytes on disk, padding and indexes included.
+    /// Bytes on disk: packs with padding and indexes, and what the database holds of content.
     public var storedBytes: Int64 = 0
+    /// Bytes of the sealed manifests of versions, which are in the database and hold small content themselves.
+    public var manifestBytes: Int64 = 0
     /// Bytes of small commits that are still in the database.
     public var journalBytes: Int64 = 0
     /// Packs by state.
@@ -50,6 +52,8 @@ extension ArtifactStore {
                 result.versionCount = try row.int("n")
                 result.logicalBytes = try row.int64("bytes")
             }
+            // Those of deleted versions too, as their other content.
+            result.manifestBytes = try Self.manifestBytes(transaction)
             result.deletedCount =
                 try transaction.row("SELECT COUNT(*) AS n FROM store_versions WHERE deleted_at IS NOT NULL")?.int("n")
                 ?? 0
@@ -74,7 +78,8 @@ extension ArtifactStore {
             result.journalBytes += Int64(record.record.count)
             result.uniqueBytes += Int64(record.plainBytes)
         }
-        result.storedBytes += result.journalBytes
+        result.storedBytes += result.journalBytes + result.manifestBytes
+        result.uniqueBytes += result.manifestBytes
         result.indexEntries = packs.index.entryCount
         result.encoder = CompressionEngine.resolve(.automatic, level: configuration.compressionLevel).rawValue
         return result
@@ -104,7 +109,19 @@ extension ArtifactStore {
     private func exclusiveBytes(of ids: Set<VersionID>) async throws -> Int64 {
         let (without, _) = try await mark(except: ids)
         let (with, _) = try await mark()
-        let packed = with.liveBytes.values.reduce(0, +) - without.liveBytes.values.reduce(0, +)
-        return Int64(max(0, packed))
+        // Together, because records may be moved from the journal to packs between the two.
+        func bytes(_ marks: Marks) -> Int { marks.liveBytes.values.reduce(marks.journalBytes, +) }
+        let manifests = try await catalog.read { transaction in
+            try ids.reduce(Int64(0)) { sum, id in try sum + Self.manifestBytes(transaction, of: id) }
+        }
+        return Int64(max(0, bytes(with) - bytes(without))) + manifests
+    }
+
+    private static func manifestBytes(_ transaction: Transaction, of id: VersionID? = nil) throws -> Int64 {
+        try transaction.row(
+            """
+            SELECT COALESCE(SUM(LENGTH(root)), 0) AS bytes FROM store_versions
+            WHERE CAST(? AS TEXT) IS NULL OR id = ?
+            """, id?.rawValue, id?.rawValue)?.int64("bytes") ?? 0
     }
 }

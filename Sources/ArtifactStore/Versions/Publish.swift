@@ -37,7 +37,7 @@ extension ArtifactStore {
         let durables = try await flushes.flush(outcome.touched.union(packs.unregisteredSealed))
         let prepared = PreparedVersion(
             id: id, draft: draft, staged: staged, dataKey: dataKey, wrapped: wrapped, zip: zip,
-            newStoredBytes: outcome.newStoredBytes, createdAt: early ?? now(),
+            newStoredBytes: outcome.newStoredBytes + staged.manifestContentBytes, createdAt: early ?? now(),
             summary: try VersionSummary.seal(staged.contentID, version: id, key: storageKeys.current),
             contentKey: contentKey(staged.contentID), roots: try staged.refs().flatMap { $0.id.bytes },
             expected: expected)

@@ -34,6 +34,20 @@ struct VersionRoot: Sendable {
         }
     }
 
+    /// Whether the manifest holds content itself (a small directory, what is volatile of a larger one, a few bytes) rather
+    /// than only say where content is.
+    var holdsContent: Bool {
+        switch content {
+        case .tree(let directory):
+            switch directory.place {
+            case .inline: true
+            case .record(_, .inline(let volatile)): !volatile.isEmpty
+            case .record(_, .record): false
+            }
+        case .blob(let file): file.segments.contains { $0.ref == nil }
+        }
+    }
+
     func encode() -> [UInt8] {
         var writer = CanonicalWriter()
         writer.byte(1)
@@ -80,6 +94,9 @@ enum RootManifest {
     private static let segmentBytes: UInt32 = 65536
     /// Seven zero bytes, segment 0, last.
     private static let nonce: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+
+    /// Bytes of the sealed manifest of a root whose encoding has `count` bytes.
+    static func sealedBytes(_ count: Int) -> Int { headerBytes + count + AES256GCM.tagBytes }
 
     static func seal(_ root: [UInt8], dataKey: SecretBytes, version: VersionID, number: Int) throws -> [UInt8] {
         guard root.count <= Int(segmentBytes) else { throw FormatError("the root of a version is too large") }
