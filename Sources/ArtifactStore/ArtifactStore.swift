@@ -33,6 +33,7 @@ public final class ArtifactStore: Sendable {
     let jobs = JobBoard()
     let numbers = NumberCache()
     let versionLog: VersionLog
+    let witnesses: [PatientWitness]
     let pinRecords: PinRecords
     /// Called between the steps of a collection; tests stop there.
     let collectionHook = Mutex<(@Sendable (CollectionStep) async throws -> Void)?>(nil)
@@ -61,6 +62,9 @@ public final class ArtifactStore: Sendable {
         self.catalog = catalog
         self.keys = keys
         self.now = now
+        witnesses = configuration.witnesses.map {
+            PatientWitness($0, patience: configuration.witnessPatience, now: now)
+        }
         pool = WorkPool(threads: configuration.threads ?? ProcessInfo.processInfo.activeProcessorCount)
         workers = WorkerPool(level: configuration.compressionLevel)
         let current = try await keys.currentStorageKey()

@@ -42,7 +42,7 @@ struct House: Sendable {
         storing.presentationChanged = ObjectStorage.presentationChanged
         storing.scope = configuration.dedupScope
         storing.chunker = configuration.chunker
-        storing.witnesses = try witnesses(configuration, directory, logger)
+        storing.witnesses = try await witnesses(configuration, directory, logger)
         let store = try await ArtifactStore(
             configuration: storing, catalog: catalog, keys: keys,
             admits: { key, scope in
@@ -105,12 +105,21 @@ struct House: Sendable {
 
     /// The witnesses of the version log. One on the data's own volume is restored together with it.
     private static func witnesses(_ configuration: ServerConfiguration, _ directory: DataDirectory, _ logger: Logger)
-        throws -> [WitnessFile]
+        async throws -> [WitnessFile]
     {
-        try configuration.witnesses.map { name in
+        var witnesses: [WitnessFile] = []
+        for name in configuration.witnesses {
             let path = FilePath(FileManager.default.currentDirectoryPath).pushing(FilePath(name))
             let folder = path.removingLastComponent()
-            guard let volume = DataDirectory.volume(of: folder) else {
+            // A network volume that has stalled does not even say what it is.
+            let found = try await BoundedWait.blocking(within: .seconds(10)) { DataDirectory.volume(of: folder) }
+            guard let found else {
+                throw StartupError(
+                    .failed,
+                    "the witness \(name) cannot be read: its directory \(folder) has not answered for 10 seconds; is its "
+                        + "volume reachable?")
+            }
+            guard let volume = found else {
                 throw StartupError(
                     .usage,
                     "the witness \(name) cannot be kept: there is no directory \(folder); is its volume mounted?")
@@ -118,8 +127,9 @@ struct House: Sendable {
             if volume == DataDirectory.volume(of: directory.store) {
                 logger.warning("the witness \(name) lies on the volume of the data: what restores one restores both")
             }
-            return WitnessFile(path)
+            witnesses.append(WitnessFile(path))
         }
+        return witnesses
     }
 
     private static func openKeys(

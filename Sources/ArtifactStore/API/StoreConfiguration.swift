@@ -53,6 +53,8 @@ public struct StoreConfiguration: Sendable {
     public var indexTailEntries: Int = 262_144
     /// Keep how far the version log has come where a restored copy of all of the store does not reach.
     public var witnesses: [any LogWitness] = []
+    /// How long a witness may take to answer before it counts as out of reach.
+    public var witnessPatience: Duration = .seconds(10)
     /// Why an execution still needs the versions it made, one sentence a reason; empty when it does not. Asked within the
     /// transaction that would delete such a version.
     public var executionUses: @Sendable (_ execution: String, Transaction) throws -> [String] = { _, _ in [] }

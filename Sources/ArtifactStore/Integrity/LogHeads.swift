@@ -80,7 +80,7 @@ extension ArtifactStore {
     /// - Throws: `StoreError` when a witness cannot be asked.
     public func rollbackProblem() async throws -> String? {
         if let problem = try await markProblem() { return problem }
-        for witness in configuration.witnesses {
+        for witness in witnesses {
             if let problem = try await problem(with: witness) { return problem }
         }
         return nil

@@ -141,7 +141,6 @@ extension ArtifactStore {
     /// Tells the witnesses of the newest signed head what they have not been told: four times an hour at most, unless it
     /// must be now. One that cannot be reached is told the next time.
     func tellWitnesses(now isUrgent: Bool, supersedes: Bool = false) async throws {
-        let witnesses = configuration.witnesses
         if witnesses.isEmpty { return }
         let last = try await catalog.read { transaction -> (LogHead, leaf: [UInt8])? in
             guard let row = try transaction.row("SELECT * FROM store_log_heads ORDER BY size DESC LIMIT 1") else {

@@ -23,12 +23,13 @@ public struct WitnessFile: LogWitness {
     public func newest(of instance: String) async throws -> WitnessedHead? {
         let path = path
         return try await Self.offPool {
-            let descriptor = open(path.string, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            let descriptor = open(path.string, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
             guard descriptor >= 0 else {
                 if errno == ENOENT, access(path.removingLastComponent().string, R_OK) == 0 { return nil }
                 throw Self.failure(path, "cannot be read")
             }
             defer { close(descriptor) }
+            try Self.requireFile(descriptor, path)
             var search = NewestHead(instance: instance)
             var line: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 256 << 10)
@@ -56,9 +57,11 @@ public struct WitnessFile: LogWitness {
         let text = Array(try encoder.encode(head)) + [UInt8(ascii: "\n")]
         let path = path
         try await Self.offPool {
-            let descriptor = open(path.string, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            let flags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+            let descriptor = open(path.string, flags, 0o600)
             guard descriptor >= 0 else { throw Self.failure(path, "cannot be written") }
             defer { close(descriptor) }
+            try Self.requireFile(descriptor, path)
             // What a crash left of a line would spoil this one.
             var last: UInt8 = 0
             let end = lseek(descriptor, 0, SEEK_END)
@@ -71,6 +74,15 @@ public struct WitnessFile: LogWitness {
                 bytes.removeFirst(count)
             }
             guard fsync(descriptor) == 0 else { throw Self.failure(path, "cannot be flushed") }
+        }
+    }
+
+    /// A pipe or a terminal keeps nothing.
+    private static func requireFile(_ descriptor: Int32, _ path: FilePath) throws {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure(path, "cannot be examined") }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw StoreError(.input, "the witness \(path) is not a file, which is what keeps lines")
         }
     }
 
