@@ -1,4 +1,5 @@
 import AWSProtocol
+import ArtifactStore
 import Cryptography
 import Foundation
 import HummingbirdCore
@@ -38,6 +39,7 @@ public struct Server: Sendable {
         // More event loops than processors only make connections wait for each other.
         NIOSingletons.groupLoopCountSuggestion = Processors.usable() ?? System.coreCount
         ProcessMemory.forbidDumps()
+        OpenFiles.raise()
         let directory = try DataDirectory(configuration.dataDirectory, create: true)
         let metrics = ServerMetrics()
         let door = FrontDoor(metrics: metrics)

@@ -15,6 +15,7 @@ struct Examination: Sendable {
         findings.append(igzip())
         findings.append(await git())
         findings.append(disk())
+        findings.append(Self.openFiles(OpenFiles.current, inUse: OpenFiles.inUse))
         findings.append(await store())
         return findings
     }
@@ -52,6 +53,20 @@ struct Examination: Sendable {
         } catch {
             return Finding("disk", .failed, "cannot look at \(services.dataDirectory): \(error.localizedDescription)")
         }
+    }
+
+    /// Packs, connections and the pipes of commands that run: each takes one.
+    static func openFiles(_ files: OpenFiles, inUse: Int?) -> Finding {
+        let used = inUse.map { ", \($0) in use" } ?? ""
+        let text = "at most \(files.limit) at once\(used)"
+        let remedy = "start it with ulimit -n \(OpenFiles.plenty), or LimitNOFILE=\(OpenFiles.plenty) under systemd"
+        if files.limit < OpenFiles.enough {
+            return Finding("open files", .warning, "\(text); connections may be refused: \(remedy)")
+        }
+        if let inUse, inUse > files.limit / 4 * 3 {
+            return Finding("open files", .warning, "\(text), which is nearly all of them: \(remedy)")
+        }
+        return Finding("open files", .ok, text)
     }
 
     /// Stores something and reads it back, without publishing it.

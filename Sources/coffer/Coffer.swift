@@ -1,4 +1,5 @@
 import ArgumentParser
+import ArtifactStore
 import CofferServer
 import Foundation
 
@@ -44,6 +45,7 @@ struct Coffer: AsyncParsableCommand {
     }
 
     static func main(_ arguments: [String]?) async {
+        OpenFiles.raise()
         do {
             var command = try parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {

@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import signal
 import stat
 import subprocess
@@ -131,8 +132,13 @@ class CommandLine(unittest.TestCase):
 
     def test_doctor_finds_the_machine_fit(self):
         findings = {f["subject"]: f for f in self.server.coffer_json("doctor", check=False)}
-        for subject in ("git", "disk", "store", "clock"):
+        for subject in ("git", "disk", "store", "clock", "open files"):
             self.assertNotEqual(findings[subject]["verdict"], "failed", findings[subject])
+
+    def test_the_server_raises_its_limit_on_open_files(self):
+        limits = (pathlib.Path("/proc") / str(self.server.process.pid) / "limits").read_text()
+        soft, hard = re.search(r"Max open files +(\w+) +(\w+)", limits).groups()
+        self.assertGreaterEqual(int(soft), 65_536 if hard == "unlimited" else min(65_536, int(hard)))
 
     # Declarations
 

@@ -6,10 +6,39 @@ public import SystemPackage
 /// Packs as files in a directory, spread over 256 subdirectories by the first two digits of their name.
 public final class LocalDirectoryBackend: BlobBackend {
     private let root: FilePath
-    /// Open descriptors by name, closed least recently used first. A descriptor in use is kept by its reader's reference.
-    private let open = Mutex<[String: Descriptor]>([:])
-    private let openMaximum = 256
+    private let open = Mutex(OpenPacks())
+    private let openMaximum: Int
     private let write: PositionedWrite
+
+    /// Open descriptors by name, closed least recently used first. A descriptor in use is kept by its reader's reference.
+    private struct OpenPacks {
+        private var packs: [String: (descriptor: Descriptor, turn: UInt64)] = [:]
+        private var turn: UInt64 = 0
+
+        mutating func use(_ name: String) -> Descriptor? {
+            guard let descriptor = packs[name]?.descriptor else { return nil }
+            turn += 1
+            packs[name]?.turn = turn
+            return descriptor
+        }
+
+        mutating func remember(_ name: String, _ descriptor: Descriptor, maximum: Int) {
+            if packs.count >= maximum { forget(packs.count - maximum * 7 / 8) }
+            turn += 1
+            packs[name] = (descriptor, turn)
+        }
+
+        mutating func forget(_ name: String) { packs[name] = nil }
+
+        /// Forgets some: at least one. Tells whether there was any.
+        @discardableResult mutating func forget(_ count: Int) -> Bool {
+            let oldest = packs.sorted { $0.value.turn < $1.value.turn }.prefix(max(1, count))
+            for (name, _) in oldest { packs[name] = nil }
+            return !oldest.isEmpty
+        }
+
+        mutating func forgetHalf() -> Bool { forget(packs.count / 2) }
+    }
 
     /// Writes some bytes at a place in an open file, as `pwrite` does: how many, which may be fewer, or -1 with `errno` set.
     package typealias PositionedWrite =
@@ -32,6 +61,7 @@ public final class LocalDirectoryBackend: BlobBackend {
     package init(directory: FilePath, write: @escaping PositionedWrite) throws {
         root = directory
         self.write = write
+        openMaximum = OpenFiles.current.forPacks
         try FileManager.default.createDirectory(
             atPath: root.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
@@ -46,7 +76,7 @@ public final class LocalDirectoryBackend: BlobBackend {
         } else if errno != EEXIST {
             throw Self.failure("make a directory for", name)
         }
-        let descriptor = Glibc.open(path(name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let descriptor = opening(path(name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw Self.failure("create", name) }
         remember(name, Descriptor(descriptor))
         try syncDirectory(folder(name))
@@ -117,7 +147,7 @@ public final class LocalDirectoryBackend: BlobBackend {
 
     /// Removes a pack; none there is no failure.
     public func delete(_ name: String) throws {
-        open.withLock { _ = $0.removeValue(forKey: name) }
+        open.withLock { $0.forget(name) }
         guard unlink(path(name)) == 0 || errno == ENOENT else { throw Self.failure("delete", name) }
     }
 
@@ -131,11 +161,11 @@ public final class LocalDirectoryBackend: BlobBackend {
     }
 
     private func descriptor(_ name: String) throws -> Descriptor {
-        if let found = open.withLock({ $0[name] }) { return found }
-        var descriptor = Glibc.open(path(name), O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        if let found = open.withLock({ $0.use(name) }) { return found }
+        var descriptor = opening(path(name), O_RDWR | O_CLOEXEC | O_NOFOLLOW)
         // A read-only file system still serves reads.
         if descriptor < 0 && (errno == EROFS || errno == EACCES) {
-            descriptor = Glibc.open(path(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            descriptor = opening(path(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         }
         guard descriptor >= 0 else {
             if errno == ENOENT { throw StoreError.integrity("pack \(name) is missing") }
@@ -146,15 +176,25 @@ public final class LocalDirectoryBackend: BlobBackend {
         return made
     }
 
-    private func remember(_ name: String, _ descriptor: Descriptor) {
-        open.withLock { open in
-            if open.count >= openMaximum, let victim = open.keys.first { open[victim] = nil }
-            open[name] = descriptor
+    /// Opens a file. Where the process has too many open, packs that nobody reads at the moment make room: they are opened
+    /// again when they are needed.
+    private func opening(_ path: String, _ flags: Int32) -> Int32 {
+        while true {
+            let descriptor = Glibc.open(path, flags, 0o600)
+            let reason = errno
+            guard descriptor < 0, reason == EMFILE || reason == ENFILE, open.withLock({ $0.forgetHalf() }) else {
+                errno = reason
+                return descriptor
+            }
         }
     }
 
+    private func remember(_ name: String, _ descriptor: Descriptor) {
+        open.withLock { $0.remember(name, descriptor, maximum: openMaximum) }
+    }
+
     private func syncDirectory(_ path: String) throws {
-        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = opening(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.failure("open", "directory") }
         defer { Glibc.close(descriptor) }
         guard fsync(descriptor) == 0 else { throw Self.failure("flush", "directory") }
@@ -169,6 +209,10 @@ public final class LocalDirectoryBackend: BlobBackend {
         case EFBIG:
             return StoreError(
                 .full, "cannot \(verb) pack \(name): \(reason); raise the limit on the size of files (ulimit -f)")
+        case EMFILE, ENFILE:
+            return StoreError(
+                .input,
+                "cannot \(verb) pack \(name): \(reason); raise the limit on open files (ulimit -n, LimitNOFILE=)")
         case EROFS: return StoreError(.readOnly, "cannot \(verb) pack \(name): \(reason)")
         default: return StoreError(.input, "cannot \(verb) pack \(name): \(reason)")
         }
