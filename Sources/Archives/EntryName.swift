@@ -24,6 +24,13 @@ public struct EntryName: Hashable, Sendable, Comparable, CustomStringConvertible
         }
     }
 
+    /// Accepts only names that are the paths they stand for. Makes nothing of those that are.
+    static func checkCanonical(_ path: [UInt8], longest: Int) throws(ArchiveError) {
+        if path.count <= longest, problem(of: path, wasEmpty: path.isEmpty) == nil { return }
+        let name = try EntryName(checking: path, longest: longest)
+        throw .unsafeName(name: String(decoding: path, as: UTF8.self), reason: "it stands for '\(name)'")
+    }
+
     private static func problem(of path: [UInt8], wasEmpty: Bool) -> String? {
         if wasEmpty { return "it is empty" }
         if path.first == UInt8(ascii: "/") { return "it is an absolute path" }

@@ -5,8 +5,7 @@ extension ZipEntry {
     /// 1980-01-01, the earliest date that the format can express; the time of day is zero.
     private static let date: UInt16 = 0x0021
 
-    /// The name as written: directories end in a slash.
-    private var writtenName: [UInt8] { kind == .directory ? name + [UInt8(ascii: "/")] : name }
+    /// Directories end in a slash.
     private var writtenNameBytes: Int { name.count + (kind == .directory ? 1 : 0) }
     private var hasLargeSize: Bool {
         compressedSize >= Int64(ZipFormat.max32) || uncompressedSize >= Int64(ZipFormat.max32)
@@ -17,8 +16,7 @@ extension ZipEntry {
 
     /// Length of the directory entry of a member whose local header starts at `localOffset`.
     func centralHeaderBytes(localOffset: Int64) -> Int {
-        let extra = centralExtra(localOffset: localOffset)
-        return ZipFormat.centralBytes + writtenNameBytes + extra.count
+        ZipFormat.centralBytes + writtenNameBytes + centralExtraBytes(localOffset: localOffset)
     }
 
     /// The local header.
@@ -30,7 +28,7 @@ extension ZipEntry {
         appendCommon(
             to: &bytes, sizes: hasLargeSize ? (.max, .max) : (UInt32(compressedSize), UInt32(uncompressedSize)))
         bytes.append(little: UInt16(hasLargeSize ? 20 : 0))
-        bytes += writtenName
+        appendName(to: &bytes)
         if hasLargeSize {
             bytes.append(little: UInt16(1))
             bytes.append(little: UInt16(16))
@@ -42,21 +40,27 @@ extension ZipEntry {
 
     /// The directory entry of a member whose local header starts at `localOffset`.
     func centralHeader(localOffset: Int64) -> [UInt8] {
-        let extra = centralExtra(localOffset: localOffset)
+        let extraBytes = centralExtraBytes(localOffset: localOffset)
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(ZipFormat.centralBytes + writtenNameBytes + extra.count)
+        bytes.reserveCapacity(ZipFormat.centralBytes + writtenNameBytes + extraBytes)
         bytes.append(little: ZipFormat.centralSignature)
         bytes.append(little: Self.madeBy)
-        bytes.append(little: versionNeeded(large: !extra.isEmpty))
+        bytes.append(little: versionNeeded(large: extraBytes > 0))
         appendCommon(to: &bytes, sizes: (UInt32(clamping: compressedSize), UInt32(clamping: uncompressedSize)))
-        bytes.append(little: UInt16(extra.count))
+        bytes.append(little: UInt16(extraBytes))
         bytes.append(little: UInt16(0))
         bytes.append(little: UInt16(0))
         bytes.append(little: UInt16(0))
         bytes.append(little: externalAttributes)
         bytes.append(little: UInt32(clamping: localOffset))
-        bytes += writtenName
-        bytes += extra
+        appendName(to: &bytes)
+        if extraBytes > 0 {
+            bytes.append(little: UInt16(1))
+            bytes.append(little: UInt16(extraBytes - 4))
+            for value in [uncompressedSize, compressedSize, localOffset] where value >= Int64(ZipFormat.max32) {
+                bytes.append(little: UInt64(value))
+            }
+        }
         return bytes
     }
 
@@ -72,15 +76,19 @@ extension ZipEntry {
         bytes.append(little: UInt16(writtenNameBytes))
     }
 
-    private func centralExtra(localOffset: Int64) -> [UInt8] {
+    private func appendName(to bytes: inout [UInt8]) {
+        bytes += name
+        if kind == .directory { bytes.append(UInt8(ascii: "/")) }
+    }
+
+    /// Length of the ZIP64 field, which has those values that their own fields cannot hold.
+    private func centralExtraBytes(localOffset: Int64) -> Int {
         let limit = Int64(ZipFormat.max32)
-        let values = [uncompressedSize, compressedSize, localOffset].filter { $0 >= limit }
-        guard !values.isEmpty else { return [] }
-        var bytes: [UInt8] = []
-        bytes.append(little: UInt16(1))
-        bytes.append(little: UInt16(values.count * 8))
-        for value in values { bytes.append(little: UInt64(value)) }
-        return bytes
+        var count = 0
+        if uncompressedSize >= limit { count += 1 }
+        if compressedSize >= limit { count += 1 }
+        if localOffset >= limit { count += 1 }
+        return count == 0 ? 0 : 4 + 8 * count
     }
 
     /// Bit 11 says that the name is UTF-8; plain ASCII needs no saying.

@@ -1,58 +1,3 @@
-/// A member of a zip that is to be written: everything but its content.
-public struct ZipEntry: Sendable, Hashable {
-    /// The name without a trailing slash, as raw bytes; UTF-8 is flagged as such.
-    public var name: [UInt8]
-    /// Unix permission bits.
-    public var permissions: UInt16
-    /// File, directory or symbolic link.
-    public var kind: MemberKind
-    /// How the payload is stored: `.stored` or `.deflate`.
-    public var method: ZipMethod
-    /// CRC-32 of the expanded content.
-    public var crc32: UInt32
-    /// Length of the payload as it will be written.
-    public var compressedSize: Int64
-    /// Length of the expanded content.
-    public var uncompressedSize: Int64
-
-    /// Describes a member.
-    public init(
-        name: [UInt8], permissions: UInt16, kind: MemberKind, method: ZipMethod, crc32: UInt32, compressedSize: Int64,
-        uncompressedSize: Int64
-    ) {
-        self.name = name
-        self.permissions = permissions
-        self.kind = kind
-        self.method = method
-        self.crc32 = crc32
-        self.compressedSize = compressedSize
-        self.uncompressedSize = uncompressedSize
-    }
-
-    /// A directory, which has no payload.
-    public static func directory(_ name: [UInt8], permissions: UInt16 = 0o755) -> ZipEntry {
-        ZipEntry(
-            name: name, permissions: permissions, kind: .directory, method: .stored, crc32: 0, compressedSize: 0,
-            uncompressedSize: 0)
-    }
-}
-
-/// A piece of a zip, in order.
-public enum ZipSegment: Sendable, Hashable {
-    /// Bytes of headers or of the directory.
-    case literal([UInt8])
-    /// Part of a member's payload; the range counts from the payload's own start.
-    case payload(entry: Int, range: Range<Int64>)
-
-    /// Length in bytes.
-    public var byteCount: Int64 {
-        switch self {
-        case .literal(let bytes): Int64(bytes.count)
-        case .payload(_, let range): range.upperBound - range.lowerBound
-        }
-    }
-}
-
 /// The bytes of a zip around its payloads, computed from sizes alone, so that length and any range are known before a
 /// payload is read.
 ///
@@ -60,46 +5,72 @@ public enum ZipSegment: Sendable, Hashable {
 /// records appear exactly where a field would overflow. The rule is frozen: stored presentations name it `zip-1`.
 /// A deflate payload may be a concatenation of fragments that each end in a full flush, closed by
 /// `Deflater.endOfStream`; `compressedSize` counts those two bytes.
+///
+/// The entries are kept encoded, each as what its name does not share with the one before and some 15 bytes, so that a
+/// million of them take some tens of megabytes.
 public struct ZipLayout: Sendable {
-    /// The entries, in the order in which they are written.
-    public let entries: [ZipEntry]
-    /// The whole archive's length.
-    public let totalBytes: Int64
+    /// An entry and where it is in the archive.
+    public struct Member: Sendable {
+        /// The entry.
+        public let entry: ZipEntry
+        /// What the caller gave with it.
+        public let mark: UInt64
+        /// Its number, from 0.
+        public let index: Int
+        /// Where its local header starts.
+        let offset: Int64
+        /// Where its directory entry starts, within the directory.
+        let directoryOffset: Int64
 
-    /// Where each local header starts, then where the directory starts.
-    private let localOffsets: [Int64]
-    /// Where each directory entry starts, then where the end records start.
-    private let centralOffsets: [Int64]
+        /// Where its payload starts.
+        var payloadOffset: Int64 { offset + Int64(entry.localHeaderBytes) }
+        /// Where the next one starts.
+        var end: Int64 { payloadOffset + entry.compressedSize }
+    }
 
-    /// Computes the layout. Throws where an entry could not be read back: unsafe or overlong names, duplicates, sizes
-    /// that contradict the method.
+    /// Entries one after the other. The first one's name is given in full, so that reading can begin here.
+    struct Block: Sendable {
+        let index: Int
+        let offset: Int64
+        let directoryOffset: Int64
+        var bytes: [UInt8] = []
+    }
+
+    private(set) var measure = ZipMeasure()
+    private(set) var blocks: [Block] = []
+    private var lastName: [UInt8] = []
+
+    private static let blockBytes = 64 << 10
+
+    /// The layout of a zip without entries.
+    public init() {}
+
+    /// Computes the layout of entries in any order. Throws where an entry could not be read back: unsafe or overlong names,
+    /// duplicates, sizes that contradict the method.
     public init(entries: [ZipEntry]) throws(ArchiveError) {
-        try Self.check(entries)
-        self.entries = entries
-        var offset: Int64 = 0
-        var locals: [Int64] = []
-        locals.reserveCapacity(entries.count + 1)
+        var names: [EntryName] = []
+        names.reserveCapacity(entries.count)
         for entry in entries {
-            locals.append(offset)
-            offset += Int64(entry.localHeaderBytes) + entry.compressedSize
+            try entry.check()
+            names.append(try EntryName(checking: entry.name, longest: Int(UInt16.max) - 1))
         }
-        locals.append(offset)
-        var centrals: [Int64] = []
-        centrals.reserveCapacity(entries.count + 1)
-        for (index, entry) in entries.enumerated() {
-            centrals.append(offset)
-            offset += Int64(entry.centralHeaderBytes(localOffset: locals[index]))
+        try EntryName.checkTree(names) { entries[$0].kind == .directory }
+        for entry in entries {
+            encode(entry, mark: 0)
+            measure.advance(over: entry)
         }
-        centrals.append(offset)
-        localOffsets = locals
-        centralOffsets = centrals
-        totalBytes = offset + Int64(Self.endRecords(locals, centrals).count)
     }
 
-    /// Where the payload of an entry starts in the archive.
-    public func payloadOffset(of entry: Int) -> Int64 {
-        localOffsets[entry] + Int64(entries[entry].localHeaderBytes)
+    /// Adds the next entry in the order of a tree walk, with a word that is handed back with it. Throws what
+    /// ``ZipMeasure/add(_:)`` throws.
+    public mutating func append(_ entry: ZipEntry, mark: UInt64 = 0) throws(ArchiveError) {
+        let (offset, directoryOffset, index) = (measure.bodyBytes, measure.directoryBytes, measure.count)
+        try measure.add(entry)
+        encode(entry, mark: mark, Block(index: index, offset: offset, directoryOffset: directoryOffset))
     }
+
+    /// The whole archive's length.
+    public var totalBytes: Int64 { measure.totalBytes }
 
     /// The pieces of a byte range, in order; made on demand, so that a large archive needs no memory for its headers.
     public func segments(in range: Range<Int64>) -> ZipSegments {
@@ -109,116 +80,131 @@ public struct ZipLayout: Sendable {
     /// The pieces of the whole archive.
     public var segments: ZipSegments { segments(in: 0..<totalBytes) }
 
-    private static func check(_ entries: [ZipEntry]) throws(ArchiveError) {
-        var names: [EntryName] = []
-        names.reserveCapacity(entries.count)
-        for entry in entries {
-            let name = try EntryName(checking: entry.name, longest: Int(UInt16.max) - 1)
-            guard name.bytes == entry.name else {
-                throw .unsafeName(name: String(decoding: entry.name, as: UTF8.self), reason: "it is not canonical")
-            }
-            names.append(name)
-            let sizesAgree = entry.method != .stored || entry.compressedSize == entry.uncompressedSize
-            guard sizesAgree, entry.compressedSize >= 0, entry.uncompressedSize >= 0,
-                entry.compressedSize < 1 << 60, entry.kind != .directory || entry.compressedSize == 0
-            else {
-                throw .size(member: name.description, expected: entry.uncompressedSize, actual: entry.compressedSize)
-            }
-            if case .other(let code) = entry.method {
-                throw .unsupported(.zip, member: name.description, reason: "compression method \(code)")
-            }
-        }
-        try EntryName.checkTree(names) { entries[$0].kind == .directory }
+    // MARK: Encoding: flags, shared bytes of the name, the rest, permissions, CRC, sizes, mark.
+
+    private mutating func encode(_ entry: ZipEntry, mark: UInt64) {
+        encode(
+            entry, mark: mark,
+            Block(index: measure.count, offset: measure.bodyBytes, directoryOffset: measure.directoryBytes))
     }
 
-    // MARK: Elements in order: every local header and payload, every directory entry, the end records.
-
-    /// The literal or payload that covers `offset`, as its own start and content.
-    fileprivate func element(covering offset: Int64) -> (start: Int64, segment: ZipSegment) {
-        if offset < (localOffsets.last ?? 0) {
-            let index = Self.index(of: offset, in: localOffsets)
-            let payload = payloadOffset(of: index)
-            if offset < payload { return (localOffsets[index], .literal(entries[index].localHeader())) }
-            return (payload, .payload(entry: index, range: 0..<entries[index].compressedSize))
+    /// - Parameter new: the block that begins with this entry, should the last one be full.
+    private mutating func encode(_ entry: ZipEntry, mark: UInt64, _ new: Block) {
+        if blocks.last.map({ $0.bytes.count + entry.name.count + 64 > Self.blockBytes }) ?? true {
+            blocks.append(new)
+            lastName = []
         }
-        let endOffset = centralOffsets.last ?? 0
-        if offset < endOffset {
-            let index = Self.index(of: offset, in: centralOffsets)
-            return (centralOffsets[index], .literal(entries[index].centralHeader(localOffset: localOffsets[index])))
-        }
-        return (endOffset, .literal(Self.endRecords(localOffsets, centralOffsets)))
+        let shared = lastName.sharedPrefix(with: entry.name)
+        Self.encode(entry, mark: mark, sharing: shared, to: &blocks[blocks.count - 1].bytes)
+        lastName = entry.name
     }
 
-    /// The last index whose start is at or before `offset`; starts ascend strictly because headers are never empty.
-    private static func index(of offset: Int64, in starts: [Int64]) -> Int {
-        var low = 0
-        var high = starts.count - 1
-        while low + 1 < high {
-            let middle = (low + high) / 2
-            if starts[middle] <= offset { low = middle } else { high = middle }
-        }
-        return low
-    }
-
-    private static func endRecords(_ locals: [Int64], _ centrals: [Int64]) -> [UInt8] {
-        let count = locals.count - 1
-        let start = locals.last ?? 0
-        let end = centrals.last ?? 0
-        let size = end - start
-        let needs64 =
-            count >= Int(ZipFormat.max16) || start >= Int64(ZipFormat.max32) || size >= Int64(ZipFormat.max32)
-        var bytes: [UInt8] = []
-        if needs64 {
-            bytes.append(little: ZipFormat.end64Signature)
-            bytes.append(little: UInt64(ZipFormat.end64Bytes - 12))
-            bytes.append(little: ZipEntry.madeBy)
-            bytes.append(little: UInt16(45))
-            bytes.append(little: UInt32(0))
-            bytes.append(little: UInt32(0))
-            bytes.append(little: UInt64(count))
-            bytes.append(little: UInt64(count))
-            bytes.append(little: UInt64(size))
-            bytes.append(little: UInt64(start))
-            bytes.append(little: ZipFormat.locator64Signature)
-            bytes.append(little: UInt32(0))
-            bytes.append(little: UInt64(end))
-            bytes.append(little: UInt32(1))
-        }
-        bytes.append(little: ZipFormat.endSignature)
-        bytes.append(little: UInt32(0))
-        bytes.append(little: UInt16(clamping: count))
-        bytes.append(little: UInt16(clamping: count))
-        bytes.append(little: UInt32(clamping: size))
-        bytes.append(little: UInt32(clamping: start))
-        bytes.append(little: UInt16(0))
-        return bytes
+    private static func encode(_ entry: ZipEntry, mark: UInt64, sharing shared: Int, to bytes: inout [UInt8]) {
+        let kind: UInt8 =
+            switch entry.kind {
+            case .file: 0
+            case .directory: 1
+            case .symlink: 2
+            }
+        bytes.append(entry.method == .deflate ? kind | 4 : kind)
+        bytes.append(packed: UInt64(shared))
+        bytes.append(packed: UInt64(entry.name.count - shared))
+        bytes += entry.name[shared...]
+        bytes.append(packed: UInt64(entry.permissions))
+        bytes.append(little: entry.crc32)
+        bytes.append(packed: UInt64(entry.compressedSize))
+        if entry.method == .deflate { bytes.append(packed: UInt64(entry.uncompressedSize)) }
+        bytes.append(packed: mark)
     }
 }
 
-/// The pieces of a range of a zip.
-public struct ZipSegments: Sequence, IteratorProtocol, Sendable {
-    private let layout: ZipLayout
-    private var offset: Int64
-    private let end: Int64
+extension [UInt8] {
+    /// Seven bits a byte, lowest first.
+    fileprivate mutating func append(packed value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        append(UInt8(truncatingIfNeeded: rest))
+    }
+}
 
-    init(layout: ZipLayout, range: Range<Int64>) {
+/// Reads the entries of a layout, from any block on.
+struct ZipCursor: Sendable {
+    private let layout: ZipLayout
+    private var nextBlock: Int
+    private var bytes: [UInt8] = []
+    private var position = 0
+    private var name: [UInt8] = []
+    private var index = 0
+    private var offset: Int64 = 0
+    private var directoryOffset: Int64 = 0
+
+    /// Begins at the last block that starts where `start` says, or before.
+    ///
+    /// - Parameter start: of the block's first entry in the order that counts.
+    init(_ layout: ZipLayout, notAfter place: Int64, _ start: (ZipLayout.Block) -> Int64) {
         self.layout = layout
-        offset = range.lowerBound
-        end = range.upperBound
+        var low = 0
+        var high = layout.blocks.count
+        while low + 1 < high {
+            let middle = (low + high) / 2
+            if start(layout.blocks[middle]) <= place { low = middle } else { high = middle }
+        }
+        nextBlock = low
     }
 
-    /// The next piece, cut to the range.
-    public mutating func next() -> ZipSegment? {
-        guard offset < end else { return nil }
-        let (start, whole) = layout.element(covering: offset)
-        let from = offset - start
-        let to = Swift.min(whole.byteCount, end - start)
-        offset = start + to
-        switch whole {
-        case .literal(let bytes):
-            return .literal(from == 0 && to == whole.byteCount ? bytes : Array(bytes[Int(from)..<Int(to)]))
-        case .payload(let entry, _):
-            return .payload(entry: entry, range: from..<to)
+    /// The next entry; nil after the last one.
+    mutating func next() -> ZipLayout.Member? {
+        if position == bytes.count {
+            guard nextBlock < layout.blocks.count else { return nil }
+            let block = layout.blocks[nextBlock]
+            nextBlock += 1
+            (bytes, index, offset, directoryOffset) = (block.bytes, block.index, block.offset, block.directoryOffset)
+            position = 0
+            name = []
+        }
+        let flags = byte()
+        let shared = Int(packed())
+        let rest = Int(packed())
+        name.removeLast(name.count - shared)
+        name += bytes[position..<position + rest]
+        position += rest
+        let permissions = UInt16(truncatingIfNeeded: packed())
+        let crc = UInt32(byte()) | UInt32(byte()) << 8 | UInt32(byte()) << 16 | UInt32(byte()) << 24
+        let compressed = Int64(packed())
+        let isDeflate = flags & 4 != 0
+        let kind: MemberKind =
+            switch flags & 3 {
+            case 0: .file
+            case 1: .directory
+            default: .symlink
+            }
+        let entry = ZipEntry(
+            name: name, permissions: permissions, kind: kind, method: isDeflate ? .deflate : .stored, crc32: crc,
+            compressedSize: compressed, uncompressedSize: isDeflate ? Int64(packed()) : compressed)
+        let member = ZipLayout.Member(
+            entry: entry, mark: packed(), index: index, offset: offset, directoryOffset: directoryOffset)
+        index += 1
+        directoryOffset += Int64(entry.centralHeaderBytes(localOffset: offset))
+        offset = member.end
+        return member
+    }
+
+    private mutating func byte() -> UInt8 {
+        position += 1
+        return bytes[position - 1]
+    }
+
+    private mutating func packed() -> UInt64 {
+        var value: UInt64 = 0
+        var shift: UInt64 = 0
+        while true {
+            let next = byte()
+            value |= UInt64(next & 0x7F) << shift
+            if next & 0x80 == 0 { return value }
+            shift += 7
         }
     }
 }

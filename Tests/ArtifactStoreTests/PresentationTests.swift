@@ -139,7 +139,7 @@ import Testing
         let opened = try await fixture.store.open(version.id)
         guard case .tree(let directory) = opened.root.content else { throw ModelFailure("it is not a directory") }
         let plan = try await fixture.store.pool.run { try ZipPlan(opened.context, directory) }
-        let (old, new) = (plan.earlierShapeDigest.bytes, plan.shapeDigest.bytes)
+        let (old, new) = (plan.shape.earlierDigest.bytes, plan.shape.digest.bytes)
         #expect(old != new)
         try await fixture.catalog.write {
             _ = try $0.execute("UPDATE store_versions SET zip_shape = ? WHERE id = ?", old, version.id.rawValue)

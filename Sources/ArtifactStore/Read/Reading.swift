@@ -195,10 +195,10 @@ extension ArtifactStore {
     /// The recorded tag while the ZIP is the recorded one. When chunks were encoded anew since, its bytes differ: it gets
     /// the next number and a new tag, before a byte of it is served.
     private func presentationTag(_ version: OpenVersion, _ row: Row, _ plan: ZipPlan) async throws -> String {
-        let shape = plan.shapeDigest.bytes
+        let shape = plan.shape.digest.bytes
         let recorded = try row.bytes("zip_shape")
         if recorded == shape { return try row.string("zip_etag") }
-        if plan.isRecorded(as: recorded) {
+        if plan.shape.isRecorded(as: recorded) {
             // Published by an earlier program, which did not tell encodings of one length apart: from now on this one is it.
             try await catalog.write {
                 _ = try $0.execute(

@@ -99,8 +99,8 @@ extension ArtifactStore {
         }
         let recorded = try row.bytes("zip_shape")
         return try await pool.run {
-            let one = try Self.zipPlan(old.context, before, isForComparison: true)
-            let other = try Self.zipPlan(stored, after, isForComparison: true)
+            let one = try Self.measureZip(old.context, before, isForComparison: true)?.shape
+            let other = try Self.measureZip(stored, after, isForComparison: true)?.shape
             guard let one, let other else { return one == nil && other == nil }
             return one.isRecorded(as: recorded) && one.isSame(as: other)
         }

@@ -206,34 +206,40 @@ extension ArtifactStore {
             return PreparedZip(
                 byteCount: content.byteCount, etag: etag(content.digest, shape: [], number: 1), shape: [])
         case .tree(let directory):
-            let plan: ZipPlan?
+            let measured: (byteCount: Int64, shape: ZipShape)?
             if staged.fileCount <= Self.lightFiles, session.isInMemory {
-                plan = try Self.zipPlan(context, directory, staged.listing)
+                measured = try Self.measureZip(context, directory, staged.listing)
             } else {
-                plan = try await pool.run { try Self.zipPlan(context, directory, staged.listing) }
+                measured = try await pool.run { try Self.measureZip(context, directory, staged.listing) }
             }
-            guard let plan else {
+            guard let measured else {
                 return PreparedZip(byteCount: 0, etag: etag(directory.treeID, shape: [], number: 0), shape: [])
             }
-            let shape = plan.shapeDigest.bytes
+            let shape = measured.shape.digest.bytes
             return PreparedZip(
-                byteCount: plan.layout.totalBytes, etag: etag(directory.treeID, shape: shape, number: 1), shape: shape)
+                byteCount: measured.byteCount, etag: etag(directory.treeID, shape: shape, number: 1), shape: shape)
         }
     }
 
-    /// A directory of so many files is planned where the caller runs, if all of it is in memory.
+    /// A directory of so many files is measured where the caller runs, if all of it is in memory.
     private static let lightFiles = 64
 
-    static func zipPlan(
+    /// Length and shape of the ZIP of a directory, found without keeping anything of its entries. Nil: names that no ZIP can
+    /// hold; the version is stored all the same and has no ZIP view.
+    static func measureZip(
         _ context: ReadContext, _ directory: DirectoryContent, _ listing: [TreeEntry]? = nil,
         isForComparison: Bool = false
-    ) throws -> ZipPlan? {
+    ) throws -> (byteCount: Int64, shape: ZipShape)? {
         do {
             return try context.guarding {
-                try ZipPlan(context, try listing ?? context.entries(directory), isForComparison: isForComparison)
+                var measure = ZipMeasure()
+                let root = try listing.map { DirectoryListing($0) } ?? context.listing(directory)
+                let shape = try ZipShape(context, root, isForComparison: isForComparison) {
+                    member, _, _ throws(ArchiveError) in try measure.add(member)
+                }
+                return (measure.totalBytes, shape)
             }
         } catch let error as StoreError where error.code == .invalid {
-            // Names that no ZIP can hold: the version is stored all the same and has no ZIP view.
             return nil
         }
     }

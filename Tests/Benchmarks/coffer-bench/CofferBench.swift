@@ -8,6 +8,6 @@ struct CofferBench: AsyncParsableCommand {
         abstract: "Measures the store from inside.",
         subcommands: [
             Keys.self, Ingest.self, Restore.self, Zip.self, SmallPublish.self, Stream.self, Index.self, Open.self,
-            Churn.self, Tree.self,
+            Churn.self, Tree.self, ZipMemory.self,
         ])
 }
