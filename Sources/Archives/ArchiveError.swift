@@ -117,11 +117,13 @@ public struct ArchiveLimits: Sendable, Hashable {
     public var directoryBytes: Int64
     /// Longest name in bytes.
     public var nameBytes: Int
+    /// Which names and links are taken.
+    public var origin: ArchiveOrigin
 
     /// Limits, by default generous enough for any honest artifact.
     public init(
         entries: Int = 1_000_000, memberBytes: Int64 = 1 << 38, totalBytes: Int64 = 1 << 40, ratio: Int64 = 1_100,
-        directoryBytes: Int64 = 1 << 28, nameBytes: Int = 4_096
+        directoryBytes: Int64 = 1 << 28, nameBytes: Int = 4_096, origin: ArchiveOrigin = .anywhere
     ) {
         self.entries = entries
         self.memberBytes = memberBytes
@@ -129,5 +131,15 @@ public struct ArchiveLimits: Sendable, Hashable {
         self.ratio = ratio
         self.directoryBytes = directoryBytes
         self.nameBytes = nameBytes
+        self.origin = origin
     }
+}
+
+/// Who made an archive.
+public enum ArchiveOrigin: Sendable, Hashable {
+    /// Anybody: what could lead out of the directory that it is unpacked into is refused, links included.
+    case anywhere
+    /// This program, of a tree that it holds: every name that a Unix directory can hold is a name, and links are kept as
+    /// they are, wherever they lead. None is followed in writing.
+    case ownTree
 }

@@ -7,9 +7,12 @@ public struct EntryName: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// Accepts a name that stays inside the directory it is unpacked into.
     ///
-    /// Refused are: empty names, absolute paths, drive letters, backslashes, NUL, `..`, and empty or `.` components
-    /// after the first. Leading `./`, as `tar` writes it, is dropped.
-    public init(checking raw: some Collection<UInt8>, longest: Int = 4_096) throws(ArchiveError) {
+    /// Refused are: empty names, absolute paths, NUL, `..`, and empty or `.` components after the first; unless the archive is
+    /// of an own tree, also drive letters and backslashes, which would be paths elsewhere. Leading `./`, as `tar` writes
+    /// it, is dropped.
+    public init(
+        checking raw: some Collection<UInt8>, longest: Int = 4_096, from origin: ArchiveOrigin = .anywhere
+    ) throws(ArchiveError) {
         guard raw.count <= longest else {
             throw .limit(.nameBytes, member: nil, value: Int64(raw.count), allowed: Int64(longest))
         }
@@ -19,7 +22,8 @@ public struct EntryName: Hashable, Sendable, Comparable, CustomStringConvertible
         if path.last == UInt8(ascii: "/") && path.count > 1 { path = path.dropLast() }
         if path.elementsEqual([UInt8(ascii: ".")]) { path = [] }
         bytes = Array(path)
-        if let problem = Self.problem(of: bytes, wasEmpty: raw.isEmpty) {
+        let elsewhere = origin == .anywhere ? Self.problemElsewhere(of: bytes) : nil
+        if let problem = Self.problem(of: bytes, wasEmpty: raw.isEmpty) ?? elsewhere {
             throw .unsafeName(name: String(decoding: raw, as: UTF8.self), reason: problem)
         }
     }
@@ -27,7 +31,7 @@ public struct EntryName: Hashable, Sendable, Comparable, CustomStringConvertible
     /// Accepts only names that are the paths they stand for. Makes nothing of those that are.
     static func checkCanonical(_ path: [UInt8], longest: Int) throws(ArchiveError) {
         if path.count <= longest, problem(of: path, wasEmpty: path.isEmpty) == nil { return }
-        let name = try EntryName(checking: path, longest: longest)
+        let name = try EntryName(checking: path, longest: longest, from: .ownTree)
         throw .unsafeName(name: String(decoding: path, as: UTF8.self), reason: "it stands for '\(name)'")
     }
 
@@ -38,9 +42,6 @@ public struct EntryName: Hashable, Sendable, Comparable, CustomStringConvertible
         for (index, byte) in path.enumerated() {
             switch byte {
             case 0: return "it contains a NUL byte"
-            case UInt8(ascii: "\\"): return "it contains a backslash"
-            case UInt8(ascii: ":") where index == 1 && path[0] | 0x20 >= 0x61 && path[0] | 0x20 <= 0x7A:
-                return "it starts with a drive letter"
             case UInt8(ascii: "/"):
                 if let problem = problem(ofComponent: path[start..<index]) { return problem }
                 start = index + 1
@@ -48,6 +49,15 @@ public struct EntryName: Hashable, Sendable, Comparable, CustomStringConvertible
             }
         }
         return path.isEmpty ? nil : problem(ofComponent: path[start...])
+    }
+
+    /// What makes a fine name here a path to somewhere else on other systems.
+    private static func problemElsewhere(of path: [UInt8]) -> String? {
+        if path.contains(UInt8(ascii: "\\")) { return "it contains a backslash" }
+        if path.count > 1, path[1] == UInt8(ascii: ":"), path[0] | 0x20 >= 0x61, path[0] | 0x20 <= 0x7A {
+            return "it starts with a drive letter"
+        }
+        return nil
     }
 
     private static func problem(ofComponent component: ArraySlice<UInt8>) -> String? {

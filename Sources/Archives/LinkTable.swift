@@ -3,7 +3,11 @@ struct LinkTable {
     private static let slash = UInt8(ascii: "/")
     private static let maximumHops = 40
 
+    /// Whether links may lead anywhere.
+    private let isFree: Bool
     private var targets: [[UInt8]: [UInt8]] = [:]
+
+    init(_ origin: ArchiveOrigin) { isFree = origin == .ownTree }
 
     var count: Int { targets.count }
 
@@ -14,10 +18,10 @@ struct LinkTable {
 
     private var names: [EntryName] = []
 
-    /// Notes a link. Refuses empty and absolute targets.
+    /// Notes a link. Refuses empty targets and, unless links are free, absolute ones.
     mutating func add(_ name: EntryName, target: [UInt8]) throws(ArchiveError) {
         guard let first = target.first else { throw problem(name, target, "the target is empty") }
-        guard first != Self.slash else { throw problem(name, target, "the target is absolute") }
+        guard isFree || first != Self.slash else { throw problem(name, target, "the target is absolute") }
         guard !target.contains(0), target.count < 4_096 else {
             throw problem(name, target, "the target is not a path")
         }
@@ -29,6 +33,7 @@ struct LinkTable {
 
     /// Follows every link through all others; refuses the first that leaves the tree.
     func check() throws(ArchiveError) {
+        if isFree { return }
         for name in names { try follow(name) }
     }
 

@@ -5,7 +5,7 @@ public import SystemPackage
 ///
 /// Every step goes through directory descriptors with `O_NOFOLLOW`, so neither a hostile name nor a link that appears
 /// meanwhile can lead elsewhere. Existing files are refused, not overwritten. Links are made last, after a check that none
-/// of them leaves the tree; directory modes are applied at the end, so read-only directories can be filled. Blocks on file
+/// of them leaves the tree (unless the archive is of an own tree); directory modes are applied at the end, so read-only directories can be filled. Blocks on file
 /// I/O: call it off the cooperative pool, or through `TreeWriterActor`. After an error the tree is incomplete; the caller
 /// removes it.
 public final class TreeWriter {
@@ -22,7 +22,7 @@ public final class TreeWriter {
     }
 
     /// Deepest nesting; each level holds a descriptor open.
-    static let maximumDepth = 256
+    private static func maximumDepth(_ origin: ArchiveOrigin) -> Int { origin == .ownTree ? 2_048 : 256 }
 
     private let limits: ArchiveLimits
     private let root: Int32
@@ -30,13 +30,14 @@ public final class TreeWriter {
     private var open: [(name: [UInt8], descriptor: Int32)] = []
     private var file: (descriptor: Int32, name: EntryName, permissions: UInt16)?
     private var directoryModes: [(name: EntryName, permissions: UInt16)] = []
-    private var links = LinkTable()
+    private var links: LinkTable
     /// What was written so far.
     public private(set) var report = Report()
 
     /// Opens `directory`, creating it where it is missing (its parent must exist).
     public init(_ directory: FilePath, limits: ArchiveLimits = ArchiveLimits()) throws(ArchiveError) {
         self.limits = limits
+        links = LinkTable(limits.origin)
         let path = directory.string
         if mkdir(path, 0o755) != 0, errno != EEXIST {
             throw .system(operation: "creation", name: path, code: errno)
@@ -140,8 +141,9 @@ public final class TreeWriter {
 
     /// A descriptor of the directory at `path`, made where missing. Entries in tree order reuse most of the last path.
     private func enter(_ path: some Collection<ArraySlice<UInt8>>, of name: EntryName) throws(ArchiveError) -> Int32 {
-        guard path.count <= Self.maximumDepth else {
-            throw .unsafeName(name: name.description, reason: "it is nested deeper than \(Self.maximumDepth) levels")
+        let depthMax = Self.maximumDepth(limits.origin)
+        guard path.count <= depthMax else {
+            throw .unsafeName(name: name.description, reason: "it is nested deeper than \(depthMax) levels")
         }
         let common = zip(open, path).prefix { $0.name[...] == $1 }.count
         while open.count > common { close(open.removeLast().descriptor) }

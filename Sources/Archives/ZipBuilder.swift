@@ -29,7 +29,7 @@ public struct ZipBuilder {
 
     /// The archive's bytes.
     public func archive() throws -> [UInt8] {
-        let sorted = try members.map { (name: try EntryName(checking: $0.entry.name), member: $0) }
+        let sorted = try members.map { (name: try EntryName(checking: $0.entry.name, from: .ownTree), member: $0) }
             .sorted { $0.name < $1.name }.map(\.member)
         let layout = try ZipLayout(entries: sorted.map(\.entry))
         var bytes: [UInt8] = []

@@ -139,7 +139,7 @@ struct RawCentralEntry {
         }
         let nameStart = start + ZipFormat.centralBytes
         let rawName = Array(bytes[nameStart..<(nameStart + fixed.nameLength)])
-        let name = try EntryName(checking: rawName, longest: limits.nameBytes)
+        let name = try EntryName(checking: rawName, longest: limits.nameBytes, from: limits.origin)
         let extraStart = nameStart + fixed.nameLength
         let extra = try ZipExtra(
             bytes[extraStart..<(extraStart + fixed.extraLength)], at: fileOffset + Int64(extraStart),

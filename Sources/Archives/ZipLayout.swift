@@ -52,7 +52,7 @@ public struct ZipLayout: Sendable {
         names.reserveCapacity(entries.count)
         for entry in entries {
             try entry.check()
-            names.append(try EntryName(checking: entry.name, longest: Int(UInt16.max) - 1))
+            names.append(try EntryName(checking: entry.name, longest: Int(UInt16.max) - 1, from: .ownTree))
         }
         try EntryName.checkTree(names) { entries[$0].kind == .directory }
         for entry in entries {

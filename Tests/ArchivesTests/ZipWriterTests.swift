@@ -1,4 +1,6 @@
 import Compression
+import Foundation
+import SystemPackage
 import Testing
 
 @testable import Archives
@@ -70,9 +72,29 @@ struct ZipWriterTests {
         #expect(try reader.dataRange(of: member).lowerBound == offset)
     }
 
-    @Test("what could not be read back is refused", arguments: ["../x", "/x", "a//b", "a\\b", "", "./a", "a/"])
+    @Test("what could not be read back is refused", arguments: ["../x", "/x", "a//b", "a\0b", "", "./a", "a/"])
     func names(name: String) {
         #expect(throws: ArchiveError.self) { try ZipLayout(entries: [.directory(bytes(name))]) }
+    }
+
+    @Test(
+        "names that mean something else elsewhere are written; only who knows the writer reads them back",
+        arguments: [
+            "units/dev\\x2dlabel.swap", "B::Deparse.3pm",
+        ]) func ownNames(name: String) throws
+    {
+        var builder = ZipBuilder()
+        try builder.add(file: name, bytes("x"))
+        try builder.add(symlink: "away", target: "/etc/hostname")
+        let archive = try builder.archive()
+        #expect(throws: ArchiveError.self) { try LocalZipReader(archive) }
+        let limits = ArchiveLimits(origin: .ownTree)
+        let folder = FilePath(NSTemporaryDirectory()).appending("own-names-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(atPath: folder.string) }
+        try LocalZipReader(archive, limits: limits).extract(to: folder, limits: limits)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.appending(name).string)) == Data(bytes("x")))
+        let target = try FileManager.default.destinationOfSymbolicLink(atPath: folder.appending("away").string)
+        #expect(target == "/etc/hostname")
     }
 
     @Test("sizes beyond 32 bits use ZIP64 and are read back")

@@ -24,8 +24,10 @@ public struct Entry: Sendable, Hashable {
     public let contentID: SHA256Digest?
     /// CRC-32 of a file's bytes.
     public let crc32: UInt32?
-    /// Where a symlink points.
+    /// Where a symlink points. Bytes that are not UTF-8 show as replacement characters.
     public let linkTarget: String?
+    /// The target's bytes as they were.
+    public let rawLinkTarget: [UInt8]?
     /// Set when the entry was found inside an uploaded archive, whose own directory was read rather than a tree.
     public let isArchiveMember: Bool
 
@@ -46,6 +48,7 @@ public struct Entry: Sendable, Hashable {
         self.size = size
         self.contentID = contentID
         self.crc32 = crc32
+        rawLinkTarget = linkTarget
         self.linkTarget = linkTarget.map { String(decoding: $0, as: UTF8.self) }
         self.isArchiveMember = isArchiveMember
     }

@@ -139,11 +139,33 @@ extension ArtifactStore {
         _ id: VersionID, path: String, range: Range<Int64>? = nil, through share: ArtifactShare? = nil
     ) async throws -> (entry: Entry, stream: ByteStream) {
         let version = try await open(id, through: share)
-        switch try await target(path, in: version) {
+        return try await readFile(version, try await target(path, in: version), Array(path.utf8), range)
+    }
+
+    /// One file of a version that is a directory, by the bytes of its path: for names that are not UTF-8, and for names that
+    /// have a `!` of their own.
+    public func readFile(
+        _ id: VersionID, rawPath: [UInt8], range: Range<Int64>? = nil, through share: ArtifactShare? = nil
+    ) async throws -> (entry: Entry, stream: ByteStream) {
+        let version = try await open(id, through: share)
+        guard case .tree(let directory) = version.root.content else {
+            throw StoreError.invalid("\(version.context.subject) is no directory")
+        }
+        let names = rawPath.split(separator: 0x2F).map(Array.init)
+        let found = try await pool.run { try version.context.guarding { try version.find(names, in: directory) } }
+        return try await readFile(version, found, rawPath, range)
+    }
+
+    private func readFile(
+        _ version: OpenVersion, _ target: OpenVersion.Target, _ rawPath: [UInt8], _ range: Range<Int64>?
+    ) async throws -> (entry: Entry, stream: ByteStream) {
+        let path = String(decoding: rawPath, as: UTF8.self)
+        switch target {
         case .directory, .memberDirectory:
             throw StoreError.invalid("\(version.context.subject): \(path) is a directory")
         case .entry(let entry):
-            let found = version.entry(entry, path: Array(OpenVersion.names(path).joined(separator: [0x2F])))
+            let found = version.entry(
+                entry, path: Array(rawPath.split(separator: 0x2F).map(Array.init).joined(separator: [0x2F])))
             switch entry.content {
             case .file(let content):
                 let named = version.naming(path)
@@ -155,7 +177,7 @@ extension ArtifactStore {
             }
         case .archive(_, let content):
             let entry = Entry(
-                rawPath: Array(path.utf8), kind: .file, mode: 0o644, size: content.byteCount, contentID: content.digest)
+                rawPath: rawPath, kind: .file, mode: 0o644, size: content.byteCount, contentID: content.digest)
             return (entry, version.stream(content, try checked(range, of: content.byteCount)))
         case .member(let reader, let member):
             let range = try checked(range, of: member.uncompressedSize)

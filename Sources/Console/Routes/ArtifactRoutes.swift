@@ -41,30 +41,24 @@ enum ArtifactRoutes {
     @Sendable static func entries(_ request: NativeRequest) async throws -> ServiceResponse {
         let target = try await request.target()
         let isDeep = request.isSet("recursive")
-        if let inner = target.text.inner {
-            let archive = try await InnerArchive.open(request.services.store, target)
-            return try .json(archive.entries(under: inner, recursive: isDeep))
-        }
         let found = try await request.services.store.entries(
-            of: target.version.id, under: target.text.path, recursive: isDeep, through: target.share)
-        return try .json(
-            found.map { entry in
-                EntryItem(
-                    path: entry.path, kind: entry.kind.rawValue, bytes: entry.size, isExecutable: entry.isExecutable,
-                    sha256: entry.contentID?.hex, target: entry.linkTarget, mode: entry.mode)
-            })
+            of: target.version.id, under: target.text.place, recursive: isDeep, through: target.share)
+        return try .json(found.map(EntryItem.init))
     }
 
-    /// One file; without a path, the bytes of a version that is one run of bytes.
+    /// One file: `ref` names its path or, where that is no text, `rawpath` gives its bytes in Base64; without either, the
+    /// bytes of a version that is one run of bytes.
     @Sendable static func content(_ request: NativeRequest) async throws -> ServiceResponse {
         let target = try await request.target()
         let (version, store) = (target.version, request.services.store)
-        if let inner = target.text.inner {
-            let archive = try await InnerArchive.open(store, target)
-            let (size, bytes) = try archive.content(of: inner)
-            return bytesResponse(length: size, bytes)
+        if let encoded = request.value("rawpath") {
+            guard let path = Base64.decode(encoded) else {
+                throw NativeError(400, "InvalidParameter", "`rawpath` is not Base64")
+            }
+            let (entry, stream) = try await store.readFile(version.id, rawPath: path, through: target.share)
+            return bytesResponse(length: entry.size, stream)
         }
-        guard let path = target.text.path else {
+        guard let path = target.text.place else {
             guard version.rootKind == .blob else {
                 throw NativeError(
                     400, "IsDirectory", "\(try request.require("ref")) is a directory; name a file in it after a colon")
@@ -79,7 +73,10 @@ enum ArtifactRoutes {
     @Sendable static func zip(_ request: NativeRequest) async throws -> ServiceResponse {
         let target = try await request.target()
         let presentation = try await request.services.store.zip(target.version.id, through: target.share)
-        return bytesResponse(length: presentation.byteCount, try presentation.stream())
+        var response = bytesResponse(length: presentation.byteCount, try presentation.stream())
+        // Whoever unpacks it can rely on the names in a ZIP that was made here, not on those in one that somebody uploaded.
+        response.setHeader("x-coffer-kind", target.version.rootKind.rawValue)
+        return response
     }
 
     @Sendable static func tag(_ request: NativeRequest) async throws -> ServiceResponse {

@@ -65,6 +65,9 @@ package struct ReferenceText: Sendable, Hashable {
         return (outer.isEmpty ? nil : outer, inner)
     }
 
+    /// The path with the one inside it, as the store takes it.
+    package var place: String? { path.map { path in inner.map { "\(path)!\($0)" } ?? path } }
+
     /// Whether it names what an account other than this one owns.
     package func isOfAnother(than account: String) -> Bool { self.account.map { $0 != account } ?? false }
 

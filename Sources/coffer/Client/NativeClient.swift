@@ -107,12 +107,13 @@ struct NativeClient: Sendable {
 
     /// Hands on the bytes of an answer as they come.
     func download(
-        _ path: String, _ query: [(String, String?)], announced: (Int64?) -> Void = { _ in },
+        _ path: String, _ query: [(String, String?)],
+        answered: (_ length: Int64?, _ kind: String?) -> Void = { _, _ in },
         _ body: ([UInt8]) async throws -> Void
     ) async throws {
         let response = try await send(.GET, path, query)
         let length = response.headers.first(name: "content-length").flatMap { Int64($0) }
-        announced(length)
+        answered(length, response.headers.first(name: "x-coffer-kind"))
         var received: Int64 = 0
         do {
             for try await buffer in response.body {
@@ -127,7 +128,9 @@ struct NativeClient: Sendable {
             // A server that lives and still broke off has found stored bytes that fail their check.
             let exit: CommandExit = await isAlive() ? .integrity : .unreachable
             throw CommandFailure(
-                exit, "the server broke off after \(received) bytes: \(NativeClient.reason(error))")
+                exit,
+                "the server broke off after \(received) bytes: \(NativeClient.reason(error))"
+                    + (exit == .integrity ? "; `coffer verify` with the version names what is damaged" : ""))
         }
         if let length, length != received {
             throw CommandFailure(.integrity, "the server sent \(received) of \(length) bytes")
