@@ -471,8 +471,24 @@ class Upkeep(unittest.TestCase):
                 out = server.coffer("artifact", "get", f"web/app@{which}", "-", "--zip", text=False).stdout
                 self.assertEqual(len(out), length)
             self.assertEqual(out, bytes(content))
+            # Neither a rotation nor a re-encryption gives up what the domain was made with.
+            server.coffer("key", "rotate", "dedup")
+            server.coffer("artifact", "put", "web/app", file)
+            server.coffer("store", "reencrypt", "--yes")
             with sqlite3.connect(f"file:{server.data / 'catalog.sqlite'}?mode=ro", uri=True) as database:
-                self.assertEqual(database.execute("SELECT DISTINCT chunker FROM store_domains").fetchall(), [("prf",)])
+                rows = database.execute("SELECT domain_epoch, chunker FROM store_domains").fetchall()
+            self.assertGreater(len(rows), 2)
+            self.assertEqual({chunker for _, chunker in rows}, {"prf"})
+        with Server() as server:
+            file = server.home / "app.bin"
+            file.write_bytes(bytes(content))
+            server.coffer("artifact", "put", "web/app", file)
+            server.arguments += ["--chunker", "prf"]
+            server.restart()
+            server.coffer("store", "reencrypt", "--yes")
+            with sqlite3.connect(f"file:{server.data / 'catalog.sqlite'}?mode=ro", uri=True) as database:
+                rows = database.execute("SELECT chunker FROM store_domains ORDER BY domain_epoch").fetchall()
+            self.assertEqual(rows, [("gear",), ("prf",)], "a re-encryption takes up prf")
         with self.assertRaisesRegex(AssertionError, "--chunker is gear or prf"):
             Server("--chunker", "dice").start()
 

@@ -2,7 +2,9 @@ import Catalog
 import Synchronization
 
 extension ArtifactStore {
-    /// Cuts the files of a domain: as configured when the domain is used for the first time, as recorded ever after.
+    /// Cuts the files of a domain: as configured when the domain is used for the first time, as recorded ever after. A new
+    /// epoch begins as the domain was, or with `prf` when that is configured: nobody gives up by a rotation what a domain
+    /// was made with.
     func cutter(_ domain: DomainContext) async throws -> any StreamCutter {
         let name = DomainName(id: domain.id, epoch: domain.epoch)
         if let known = cutters.withLock({ $0[name] }) { return known }
@@ -26,11 +28,14 @@ extension ArtifactStore {
         if row == nil {
             let time = now().milliseconds
             row = try await catalog.write { transaction in
+                let isKept = try transaction.row(
+                    "SELECT chunker FROM store_domains WHERE domain_id = ? AND chunker = ? LIMIT 1", id,
+                    StoreConfiguration.Chunker.prf.rawValue)
                 try transaction.execute(
                     """
                     INSERT INTO store_domains (domain_id, domain_epoch, chunker, created_at) VALUES (?, ?, ?, ?)
                     ON CONFLICT (domain_id, domain_epoch) DO NOTHING
-                    """, id, epoch, wanted.rawValue, time)
+                    """, id, epoch, isKept == nil ? wanted.rawValue : StoreConfiguration.Chunker.prf.rawValue, time)
                 return try transaction.row(select, id, epoch)
             }
         }
