@@ -106,18 +106,36 @@ public final class ArtifactStore: Sendable {
     /// Begins an ingest under a lease, for content that `keyID` (id, ARN or alias; nil: the default key) will protect.
     ///
     /// - Parameters:
-    ///   - repository: needed where deduplication is limited to a pipeline or artifact.
-    ///   - artifact: needed where deduplication is limited to an artifact.
+    ///   - repository: what the version will be published under; needed where deduplication is limited to a pipeline or
+    ///     artifact.
+    ///   - artifact: the same; needed where deduplication is limited to an artifact.
     ///   - isSensitive: stores without compression what may hold a secret beside text that somebody else chose: how well the
     ///     two compress together would tell what they have in common. The version stays so when it is re-encrypted.
     public func beginIngest(
         scope: AccountRegion, keyID: String? = nil, repository: String? = nil, artifact: String? = nil,
         isSensitive: Bool = false
     ) async throws -> Ingest {
+        let place = Ingest.Place(repository: repository, artifact: artifact)
+        switch configuration.scope {
+        case .pipeline where repository == nil, .artifact where repository == nil || artifact == nil:
+            throw StoreError.invalid(
+                "equal content is shared within one \(configuration.scope.rawValue) only: the ingest must say which it is for"
+            )
+        default: break
+        }
         let key = try await keys.resolve(keyID, in: scope)
         let domain = try await keys.domain(
             for: domainScope(key, scope, repository: repository ?? "", artifact: artifact ?? ""))
-        return try await beginIngest(into: domain, scope: scope, key: key, isSensitive: isSensitive)
+        return try await beginIngest(into: domain, scope: scope, key: key, place: place, isSensitive: isSensitive)
+    }
+
+    /// Whether content of an ingest may be published under a name: not in the domain of another pipeline or artifact.
+    func isMeant(_ place: Ingest.Place, for draft: VersionDraft) -> Bool {
+        switch configuration.scope {
+        case .key, .account: true
+        case .pipeline: place.repository == draft.repository
+        case .artifact: place.repository == draft.repository && place.artifact == draft.artifact
+        }
     }
 
     /// The domain that new content belongs to.
@@ -134,14 +152,15 @@ public final class ArtifactStore: Sendable {
 
     /// Begins an ingest into a domain that was chosen already.
     func beginIngest(
-        into domain: StoreDomain, scope: AccountRegion, key: StoreKeyReference, isSensitive: Bool
+        into domain: StoreDomain, scope: AccountRegion, key: StoreKeyReference, place: Ingest.Place = .init(),
+        isSensitive: Bool
     ) async throws -> Ingest {
         let domain = context(domain)
         let lease = leases.begin(expires: now().addingTimeInterval(Double(configuration.leaseSeconds)))
         let session = IngestSession(
             packs: packs, pool: pool, workers: workers, domain: domain, cutter: try await cutter(domain),
             compresses: !isSensitive, configuration: configuration)
-        return Ingest(scope: scope, key: key, session: session, lease: lease)
+        return Ingest(scope: scope, key: key, place: place, session: session, lease: lease)
     }
 
     private func context(_ domain: StoreDomain) -> DomainContext {

@@ -74,7 +74,8 @@ struct Examination: Sendable {
         let sample = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
         do {
             let began = ContinuousClock.now
-            let ingest = try await services.store.beginIngest(scope: scope)
+            let ingest = try await services.store.beginIngest(
+                scope: scope, repository: "coffer", artifact: "doctor")
             defer { ingest.abandon() }
             let staged = try await ingest.addBlob(sample)
             let took = ContinuousClock.now - began

@@ -113,7 +113,7 @@ extension ObjectStorage {
     ) async throws -> StoredObject {
         let kept = source.checksum?.kind == .fullObject ? source.checksum?.algorithm : nil
         let algorithm = checksum ?? kept ?? .crc64nvme
-        let (content, digests) = try await withSink(destination, keyID, [algorithm]) { sink in
+        let (content, digests) = try await withSink(destination, draft.key, keyID, [algorithm]) { sink in
             for try await piece in try await self.read(source) { try await sink.write(piece) }
             return try await sink.finish(
                 expecting: ContentExpectation(byteCount: source.size), resource: source.key)

@@ -121,7 +121,7 @@ extension ObjectStorage {
             return (row.bucket, try Multipart.upload(id, key: key, in: row, transaction))
         }
         let own = upload.checksum?.algorithm ?? .crc64nvme
-        let ingest = try await store.beginIngest(scope: scope.scope, keyID: upload.encryption.keyARN)
+        let ingest = try await beginIngest(in: scope, key: upload.key, keyID: upload.encryption.keyARN)
         let sink = try await ContentSink(ingest, algorithms: checksums.union([own]))
         return PartWriter(self, bucket: scope, upload: upload, number: number, sink: sink)
     }
@@ -232,10 +232,10 @@ extension ObjectStorage {
 
     /// Runs `body` with a sink for bytes and gives them up when it fails.
     func withSink<Result>(
-        _ bucket: Bucket, _ keyID: String?, _ algorithms: Set<ChecksumAlgorithm>,
+        _ bucket: Bucket, _ key: String, _ keyID: String?, _ algorithms: Set<ChecksumAlgorithm>,
         _ body: (ContentSink) async throws -> Result
     ) async throws -> Result {
-        let ingest = try await store.beginIngest(scope: bucket.scope, keyID: keyID)
+        let ingest = try await beginIngest(in: bucket, key: key, keyID: keyID)
         let sink = try await ContentSink(ingest, algorithms: algorithms)
         do {
             return try await body(sink)

@@ -115,7 +115,8 @@ extension ObjectStorage {
         if let content = object.content { return content }
         guard object.partCount > 0 else { throw ObjectStorageError.noSuchKey(object.key) }
         let bucket = try await headBucket(object.bucket)
-        let ingest = try await store.beginIngest(scope: bucket.scope, keyID: object.encryption.keyARN)
+        let ingest = try await beginIngest(
+            in: bucket, key: object.key, keyID: object.encryption.keyARN)
         do {
             let blob = try await ingest.openBlob()
             for try await piece in try await read(object) { try await blob.write(piece) }

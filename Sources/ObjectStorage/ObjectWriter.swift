@@ -90,7 +90,7 @@ extension ObjectStorage {
             return row.bucket
         }
         let (encryption, keyID) = try await resolve(options.encryption, for: bucket, key: key)
-        let ingest = try await store.beginIngest(scope: bucket.scope, keyID: keyID)
+        let ingest = try await beginIngest(in: bucket, key: key, keyID: keyID)
         let sink = try await ContentSink(ingest, algorithms: checksums.isEmpty ? [.crc64nvme] : checksums)
         return ObjectWriter(
             self, bucket: bucket, key: key, options: options, encryption: encryption, conditions: conditions,
@@ -130,6 +130,12 @@ extension ObjectStorage {
 
     /// The repository of the store under which objects' bytes are kept; artifacts are called `BUCKET/KEY`.
     public static let repository = "s3"
+
+    /// Begins to store an object's bytes, in the dedup domain of what they will be published as.
+    func beginIngest(in bucket: Bucket, key: String, keyID: String?) async throws -> Ingest {
+        try await store.beginIngest(
+            scope: bucket.scope, keyID: keyID, repository: Self.repository, artifact: Self.artifact(bucket.name, key))
+    }
 
     /// The artifact under which an object's bytes are kept; keys that are too long or odd for a name go by their hash.
     static func artifact(_ bucket: String, _ key: String) -> String {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import unittest
 
 from pipelines import BUILDSPEC, declaration
@@ -101,6 +102,52 @@ class References(unittest.TestCase):
             self.assertEqual(third["storedBytes"] < 100_000, across, scope)
             content = self.server.coffer("artifact", "cat", f"{scope}-other/one@1", text=False).stdout
             self.assertEqual(content, path.read_bytes())
+
+    def domains(self):
+        """The dedup domain of each version, by name."""
+        with sqlite3.connect(f"file:{self.server.data / 'catalog.sqlite'}?mode=ro", uri=True) as database:
+            rows = database.execute("SELECT repository || '/' || artifact, domain_id FROM store_versions").fetchall()
+        return dict(rows)
+
+    def test_pipelines_and_objects_keep_to_their_scope(self):
+        self.server.arguments = ["--dedup-scope", "pipeline"]
+        self.server.restart()
+        repository = Repository(self.server.home / "repository")
+        repository.commit({"index.txt": "one\n" * 5000, "buildspec.yml": BUILDSPEC % "true"})
+        for bucket in ("artifacts", "site"):
+            self.server.client("s3").create_bucket(Bucket=bucket)
+        self.server.coffer("repository", "add", "web", repository.path)
+        for name in ("one", "two"):
+            self.server.coffer("pipeline", "put", "-", input=json.dumps(declaration(name, "web")))
+            wait_until(lambda: self.server.coffer_json("approval", "list", name), "the approval to wait")
+        self.server.client("s3").put_object(Bucket="site", Key="a", Body=b"object")
+        found = self.domains()
+        one = {domain for name, domain in found.items() if name.startswith("one/")}
+        two = {domain for name, domain in found.items() if name.startswith("two/")}
+        objects = {domain for name, domain in found.items() if name.startswith("s3/")}
+        self.assertEqual((len(one), len(two), len(objects)), (1, 1, 1), found)
+        self.assertEqual(len(one | two | objects), 3, "nobody shares with another")
+
+    def test_reencryption_takes_versions_into_the_scope_of_the_server(self):
+        path = self.server.home / "content"
+        path.write_bytes(os.urandom(400_000))
+        names = ["a/one", "a/two", "b/one"]
+        for name in names:
+            self.server.coffer("artifact", "put", name, path)
+        self.assertEqual(len(set(self.domains().values())), 1)
+        for scope, domains in (("artifact", 3), ("pipeline", 2), ("account", 1), ("key", 1)):
+            self.server.arguments = ["--dedup-scope", scope]
+            self.server.restart()
+            self.server.coffer("store", "reencrypt", "--yes")
+            found = self.domains()
+            self.assertEqual(len(set(found.values())), domains, scope)
+            # What is stored from now on finds what was taken along.
+            again = self.server.coffer_json("artifact", "put", "a/one", path)
+            self.assertLess(again["storedBytes"], 100_000, scope)
+            for name in names:
+                content = self.server.coffer("artifact", "cat", f"{name}@1", text=False).stdout
+                self.assertEqual(content, path.read_bytes())
+        self.assertIn("0 skipped", self.server.coffer("store", "reencrypt", "--yes").stdout)
 
     def test_what_an_execution_that_has_not_ended_needs_is_kept(self):
         repository = Repository(self.server.home / "repository")

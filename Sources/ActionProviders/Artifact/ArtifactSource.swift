@@ -56,7 +56,8 @@ public struct ArtifactSource: ActionRunner, SourcePoller {
             found = try await find(name, job.scope, job.pipelineName)
             try await requireKey(found.permission, job.scope)
             let ingest = try await context.store.beginIngest(
-                scope: job.scope, keyID: job.keyID, isSensitive: found.version.draft.isSensitive)
+                scope: job.scope, keyID: job.keyID, repository: job.pipelineName, artifact: output.name,
+                isSensitive: found.version.draft.isSensitive)
             do {
                 let staged = try await context.store.copy(found.version.id, through: found.share, into: ingest)
                 _ = try await context.publish(staged, as: output.name)

@@ -100,7 +100,8 @@ struct BuildHost: Sendable {
 
     private func publish(_ path: String, as output: String, _ job: ActionJob, _ context: any ActionContext) async throws
     {
-        let ingest = try await context.store.beginIngest(scope: job.scope, keyID: job.keyID)
+        let ingest = try await context.store.beginIngest(
+            scope: job.scope, keyID: job.keyID, repository: job.pipelineName, artifact: output)
         do {
             _ = try await context.publish(try await ingest.addDirectory(FilePath(path)), as: output)
         } catch {

@@ -39,7 +39,8 @@ public struct CodeCommitSource: ActionRunner, SourcePoller {
             let location = try await repositories.location(of: name, in: job.scope)
             let commit = try await git.work.withDirectory("source") { directory in
                 let commit = try await self.fetch(name, branch, revision, location, directory)
-                let ingest = try await context.store.beginIngest(scope: job.scope, keyID: job.keyID)
+                let ingest = try await context.store.beginIngest(
+                    scope: job.scope, keyID: job.keyID, repository: job.pipelineName, artifact: output.name)
                 do {
                     let staged: StagedContent
                     if format == "CODE_ZIP" {

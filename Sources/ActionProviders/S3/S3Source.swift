@@ -90,7 +90,8 @@ public struct S3Source: ActionRunner, SourcePoller {
     private func publish(_ object: StoredObject, as output: String, _ job: ActionJob, _ context: any ActionContext)
         async throws
     {
-        let ingest = try await context.store.beginIngest(scope: job.scope, keyID: job.keyID)
+        let ingest = try await context.store.beginIngest(
+            scope: job.scope, keyID: job.keyID, repository: job.pipelineName, artifact: output)
         do {
             let blob = try await ingest.openBlob()
             for try await piece in try await objects.read(object) { try await blob.write(piece) }

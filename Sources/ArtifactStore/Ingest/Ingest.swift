@@ -11,10 +11,19 @@ public final class Ingest: Sendable {
     public let key: StoreKeyReference
     let session: IngestSession
     let lease: Lease
+    /// What the content will be published as, as far as deduplication depends on it.
+    let place: Place
 
-    init(scope: AccountRegion, key: StoreKeyReference, session: IngestSession, lease: Lease) {
+    /// A repository and an artifact of it; nil where it was not said.
+    struct Place: Sendable, Hashable {
+        var repository: String?
+        var artifact: String?
+    }
+
+    init(scope: AccountRegion, key: StoreKeyReference, place: Place = Place(), session: IngestSession, lease: Lease) {
         self.scope = scope
         self.key = key
+        self.place = place
         self.session = session
         self.lease = lease
     }

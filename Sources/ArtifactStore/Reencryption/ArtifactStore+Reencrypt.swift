@@ -90,13 +90,10 @@ extension ArtifactStore {
         return (new.byteCount, etag(staged.contentID, shape: new.shape, number: number + 1), number + 1, new.shape)
     }
 
-    /// Where a version's content belongs: the newest epoch of its own domain, or the domain of the job's key.
+    /// Where a version's content belongs: where new content of its artifact goes, under its own key or the job's.
     private func target(_ row: Row, _ draft: VersionDraft, _ job: StoreJob) async throws -> ReencryptionTarget {
-        guard let arn = job.targetKeyARN else {
-            let key = StoreKeyReference(id: try row.string("key_id"), arn: try row.string("key_arn"))
-            return ReencryptionTarget(key: key, domain: try await keys.newestDomain(id: try row.bytes("domain_id")))
-        }
-        let key = try await keys.resolve(arn, in: draft.scope)
+        var key = StoreKeyReference(id: try row.string("key_id"), arn: try row.string("key_arn"))
+        if let arn = job.targetKeyARN { key = try await keys.resolve(arn, in: draft.scope) }
         let scope = domainScope(key, draft.scope, repository: draft.repository, artifact: draft.artifact)
         return ReencryptionTarget(key: key, domain: try await keys.domain(for: scope))
     }

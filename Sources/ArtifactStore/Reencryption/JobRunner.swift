@@ -104,9 +104,11 @@ extension ArtifactStore {
                 """, job.scope.account, job.scope.region, job.keyARN, job.keyARN)
         }
         if job.kind == .reencrypt, job.targetKeyARN == nil {
-            for row in rows {
+            var domains = Set(try rows.map { try $0.bytes("domain_id") })
+            domains.formUnion(try await usedTargets(job))
+            for domain in domains {
                 do {
-                    _ = try await keys.rotateDomain(id: try row.bytes("domain_id"))
+                    _ = try await keys.rotateDomain(id: domain)
                 } catch let error as StoreError where error.code == .keyUnavailable {
                     continue  // Its versions are skipped and listed.
                 }
@@ -116,6 +118,38 @@ extension ArtifactStore {
         try await catalog.write { transaction in
             _ = try transaction.execute("UPDATE store_jobs SET has_epochs = 1, total = ? WHERE id = ?", total, job.id)
         }
+    }
+
+    /// The domains that versions move to, as far as something was stored in them already: their secrets may be known as well.
+    private func usedTargets(_ job: StoreJob) async throws -> Set<[UInt8]> {
+        let rows = try await catalog.read { transaction in
+            try transaction.rows(
+                """
+                SELECT key_id, key_arn, repository, artifact FROM store_versions WHERE account = ? AND region = ?
+                    AND (CAST(? AS TEXT) IS NULL OR key_arn = ?)
+                GROUP BY key_id, key_arn, repository, artifact ORDER BY key_id, repository, artifact
+                """, job.scope.account, job.scope.region, job.keyARN, job.keyARN)
+        }
+        var names: Set<StoreDomainScope> = []
+        for row in rows {
+            let key = StoreKeyReference(id: try row.string("key_id"), arn: try row.string("key_arn"))
+            names.insert(
+                domainScope(
+                    key, job.scope, repository: try row.string("repository"), artifact: try row.string("artifact")))
+        }
+        var used: Set<[UInt8]> = []
+        for name in names {
+            do {
+                let id = try await keys.domain(for: name).id
+                let isUsed = try await catalog.read {
+                    try $0.row("SELECT domain_id FROM store_domains WHERE domain_id = ? LIMIT 1", id) != nil
+                }
+                if isUsed { used.insert(id) }
+            } catch let error as StoreError where error.code == .keyUnavailable {
+                continue  // Its versions are skipped and listed.
+            }
+        }
+        return used
     }
 
     private func page(_ job: StoreJob, after cursor: JobCursor) async throws -> [Row] {

@@ -24,6 +24,9 @@ extension ArtifactStore {
         guard draft.scope == ingest.scope else {
             throw StoreError.invalid("the ingest was begun for another account or region")
         }
+        guard isMeant(ingest.place, for: draft) else {
+            throw StoreError.invalid("the ingest was begun for another \(configuration.scope.rawValue)")
+        }
         var draft = draft
         draft.isSensitive = !ingest.session.compresses
         try Self.check(draft)

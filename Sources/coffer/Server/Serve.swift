@@ -50,7 +50,8 @@ struct Serve: AsyncParsableCommand {
         help: ArgumentHelp(
             """
             gear or prf: how large files are cut. prf is slower and keeps whoever operates the storage from learning \
-            anything from the lengths of chunks. Holds for keys that protect nothing yet; others stay as they are.
+            anything from the lengths of chunks. Holds for keys that protect nothing yet, and for others from their next \
+            re-encryption on; what is cut by prf stays so.
             """,
             valueName: "chunker"))
     var chunker = "gear"
@@ -59,7 +60,8 @@ struct Serve: AsyncParsableCommand {
         help: ArgumentHelp(
             """
             key, account, pipeline or artifact: how far equal content is stored once only. Wider saves more; narrower tells \
-            less about who has the same content. Holds for what is stored from now on.
+            less about who has the same content. Holds for what is stored from now on; `coffer store reencrypt` takes along \
+            what is there.
             """,
             valueName: "scope"))
     var dedupScope = "key"

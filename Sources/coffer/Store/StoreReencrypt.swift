@@ -6,10 +6,11 @@ struct StoreReencrypt: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reencrypt", abstract: "Store the content of all versions anew under new secrets.",
         discussion: """
-            Dedup domains begin new epochs. Version after version, newest first, is read, stored under the new secrets, \
-            read back, compared and switched over; ids, numbers, tags, pins and hashes stay. Readers and writers go on \
-            meanwhile, and collection takes what nothing needs any more. A stopped server goes on at its next start. \
-            Needed when the secret of a dedup domain has leaked; rotating a KMS key re-encrypts nothing.
+            Dedup domains begin new epochs, in the scope that the server has now (`serve --dedup-scope`). Version after \
+            version, newest first, is read, stored under the new secrets, read back, compared and switched over; ids, \
+            numbers, tags, pins and hashes stay. Readers and writers go on meanwhile, and collection takes what nothing \
+            needs any more. A stopped server goes on at its next start. Needed when the secret of a dedup domain has \
+            leaked; rotating a KMS key re-encrypts nothing.
 
             Until old versions are collected the store may take twice the room. Exit 12 when versions were skipped \
             because their key cannot be used.
