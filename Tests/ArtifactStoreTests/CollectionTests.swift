@@ -42,6 +42,38 @@ import Testing
         for (version, bytes) in kept { #expect(try await second.read(version) == bytes) }
     }
 
+    @Test("space in packs that are still being filled is given back too, beside an ingest that writes to them")
+    func freesSpaceOfOpenPacks() async throws {
+        let clock = ManualClock()
+        let configure: @Sendable (inout StoreConfiguration) -> Void = { $0.undeleteSeconds = 0 }
+        let fixture = try await StoreFixture(now: { clock.now }, configure: configure)
+        defer { fixture.remove() }
+        var random = SeededGenerator(seed: 46)
+        let (doomed, small, late) = (random.bytes(1_500_000), random.bytes(90_000), random.bytes(200_000))
+        let version = try await fixture.publish(doomed)
+        let kept = try await fixture.publish(small)
+        try await fixture.store.delete([version.id])
+        clock.advance(1)
+        #expect(try await fixture.store.collect(plan: true).bytesFreed > 1_400_000)
+        var writing: Ingest? = try await fixture.store.beginIngest(scope: fixture.scope)
+        let staged = Mutex(try await writing?.addBlob(late))
+        writing = nil
+        let report = try await fixture.store.collect()
+        #expect(report.packsCondemned + report.packsCompacted > 0)
+        #expect(report.packsDeleted == 0, "the ingest may rely on them")
+        let draft = VersionDraft(scope: fixture.scope, repository: "web", artifact: "late", createdBy: "tester")
+        let published = try await fixture.store.publish(
+            try #require(staged.withLock { $0.take() }), draft)
+        for _ in 0..<3 { _ = try await fixture.store.collect() }
+        let after = try await fixture.store.statistics().storedBytes
+        #expect(after < 700_000, "stored \(after)")
+        #expect(try await fixture.read(kept) == small)
+        #expect(try await fixture.read(published) == late)
+        let second = try await fixture.reopened(now: { clock.now }, configure: configure)
+        #expect(try await second.read(kept) == small)
+        #expect(try await second.read(published) == late)
+    }
+
     @Test("content found during an ingest survives a collection that runs before its publication")
     func ingestDuringCollection() async throws {
         let clock = ManualClock()

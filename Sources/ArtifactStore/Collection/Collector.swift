@@ -40,6 +40,8 @@ extension PackTable {
 extension ArtifactStore {
     /// Packs with a smaller share of needed bytes are rewritten.
     private static let compactionShare = 0.6
+    /// Of a pack's full size; an open pack in which less than this is waste is left to be filled.
+    private static let openWasteShare = 512
 
     /// Removes what no version needs, beside running ingests and reads.
     ///
@@ -63,13 +65,17 @@ extension ArtifactStore {
         }
         report.epoch = plan ? leases.epoch : try await beginEpoch(&report)
         try await step(.marked)
-        let (marks, needed) = try await mark(plan: plan)
+        let ending = plan ? try await endingVersions() : []
+        if plan { report.versionsRemoved = ending.count }
+        let (marks, needed) = try await mark(plan: plan, except: ending)
         try await step(.decided)
         report.liveBytes = Int64(marks.liveBytes.values.reduce(0, +))
         report.storedBytes = packs.table.all.reduce(0) { $0 + Int64($1.length) }
-        let candidates = try await candidatePacks(before: plan ? Int64.max : report.epoch)
-        if plan { return planned(candidates, marks, report) }
+        let wasteful = try await wastefulOpenPacks(marks)
+        if plan { return planned(try await candidatePacks(before: .max) + wasteful, marks, report) }
         try await resurrect(needed)
+        try await complete(wasteful)
+        let candidates = try await candidatePacks(before: report.epoch)
         // First what earlier collections condemned: one that is always interrupted gives space back all the same.
         try await deleteCondemned(&report)
         for info in candidates where marks.liveBytes[info.number] == nil {
@@ -83,6 +89,38 @@ extension ArtifactStore {
         }
         try await deleteCondemned(&report)
         return report
+    }
+
+    /// Packs that are still being filled and of whose records too few are needed: only what is complete can be rewritten.
+    private func wastefulOpenPacks(_ marks: Marks) async throws -> [PackInfo] {
+        let least = configuration.dataPackBytes / Self.openWasteShare
+        return try await pool.run { [packs] in
+            packs.openNumbers.sorted().compactMap { packs.table[$0] }.filter { info in
+                let live = marks.liveBytes[info.number] ?? 0
+                guard info.registeredLength - live >= least else { return false }
+                // What no commit has named may be of an ingest under way; and without what stands around the records, or
+                // packs of small ones would be rewritten for ever.
+                // One whose index frames cannot be read is left as it is: a scrub says so.
+                guard let entries = try? packs.entries(of: info) else { return false }
+                let all = entries.reduce(0) { $0 + Int($1.location.recordBytes) }
+                return all - live >= least && Double(live) < Double(all) * Self.compactionShare
+            }
+        }
+    }
+
+    /// Completes open packs, so that what follows goes into new ones. An ingest that has written to them goes on: its commit
+    /// brings them back, and its lease keeps them until then.
+    private func complete(_ wasteful: [PackInfo]) async throws {
+        if wasteful.isEmpty { return }
+        try await pool.run { [packs] in try packs.sealOpenPacks(only: Set(wasteful.map(\.number))) }
+        let durables = try await flushes.flush(packs.unregisteredSealed)
+        let time = now().milliseconds
+        try await catalog.write { transaction in
+            let epoch = try transaction.storeState("epoch")
+            try CommitPacks.register(durables, epoch: epoch, now: time, transaction)
+        }
+        packs.registered(durables)
+        try await step(.completed)
     }
 
     /// Packs that hold records of a version which was re-encrypted so that nobody could read them any more.
@@ -164,6 +202,15 @@ extension ArtifactStore {
             }
             total += count
             if count < Self.forgetBatch { return total }
+        }
+    }
+
+    /// The versions that a collection would forget now.
+    private func endingVersions() async throws -> Set<VersionID> {
+        let limit = now().milliseconds - Int64(configuration.undeleteSeconds) * 1000
+        return try await catalog.read { transaction in
+            Set(
+                try transaction.rows("SELECT id FROM store_versions WHERE deleted_at <= ?", limit).map(VersionRow.id))
         }
     }
 
@@ -303,7 +350,8 @@ extension ArtifactStore {
 
     /// Places between the steps of a collection, where a test may stop it as a crash would.
     enum CollectionStep: Sendable, CaseIterable {
-        case settled, begun, marked, decided, condemning, compacting, copied, registered, deleting, unlinking, unlinked
+        case settled, begun, marked, decided, completed, condemning, compacting, copied, registered, deleting,
+            unlinking, unlinked
     }
 
     private func step(_ step: CollectionStep) async throws { try await collectionHook.withLock { $0 }?(step) }

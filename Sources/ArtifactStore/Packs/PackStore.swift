@@ -130,11 +130,14 @@ final class PackStore: Sendable {
 
     /// Completes the open packs, so that what follows goes into new ones.
     ///
-    /// - Parameter version: leave those alone that were begun under this storage key or a later one.
-    func sealOpenPacks(olderThan version: UInt32 = .max) throws {
+    /// - Parameters:
+    ///   - version: leave those alone that were begun under this storage key or a later one.
+    ///   - numbers: leave all others alone.
+    func sealOpenPacks(olderThan version: UInt32 = .max, only numbers: Set<UInt32>? = nil) throws {
         let writers = slots.withLock { slots -> [PackWriter] in
             let writers = (slots.data + [slots.meta]).compactMap { $0 }.filter {
                 $0.storageKeyVersion < version && (version != .max || !$0.isEmpty)
+                    && numbers?.contains($0.number) ?? true
             }
             for writer in writers {
                 if slots.meta === writer { slots.meta = nil }
