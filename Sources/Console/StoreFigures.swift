@@ -48,6 +48,7 @@ extension ScrubAnswer {
     package init(_ report: ScrubReport) {
         let figures: [Figures.Figure] = [
             .init("packs read", Int64(report.packs), "count"),
+            .init("packs not complete yet", Int64(report.unsealed), "count"),
             .init("bytes read", report.bytes, "bytes"),
             .init("versions read", Int64(report.versions), "count"),
             .init("versions whose key does not allow it", Int64(report.skipped.count), "count"),

@@ -23,7 +23,10 @@ struct ScrubResumeTests {
         let total = Int64(files.values.reduce(0) { $0 + $1.count })
         _ = try await fixture.publish(directory: try fixture.directory("tree", files))
         _ = try await fixture.publish([UInt8](repeating: 1, count: 300_000), artifact: "blob")
-        let packBytes = fixture.store.packs.table.all.reduce(Int64(0)) { $0 + Int64($1.length) }
+        // Of packs that are still being filled the structure is read.
+        let packBytes = fixture.store.packs.table.all.reduce(Int64(0)) {
+            $0 + ($1.state == .open ? 4096 : Int64($1.length))
+        }
         var read: Int64 = 0
         var versions = 0
         var calls = 0

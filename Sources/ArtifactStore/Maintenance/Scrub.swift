@@ -5,7 +5,8 @@ import Logging
 public enum ScrubLevel: String, Sendable, CaseIterable {
     /// Headers, trailers, lengths and index frames.
     case quick
-    /// Every stored byte against its digest. Needs no customer key.
+    /// Every stored byte against its digest. Needs no customer key. Packs that are still being filled have no digests: only
+    /// their structure is looked at, and ``ScrubReport/unsealed`` counts them.
     case pack
     /// Every version down to the plaintext of every file. Needs the keys; versions whose key is disabled are skipped.
     case deep
@@ -27,6 +28,8 @@ public struct Damage: Sendable, Hashable {
 public struct ScrubReport: Sendable {
     /// Packs looked at.
     public var packs = 0
+    /// Of these, packs that are still being filled, of which no level but `deep` sees the content.
+    public var unsealed = 0
     /// Bytes read.
     public var bytes: Int64 = 0
     /// Versions read (deep).
@@ -93,7 +96,8 @@ extension ArtifactStore {
                 return level == .quick ? structure : structure + (try check.digestProblems { pace.wait($0) })
             }
             report.packs += 1
-            report.bytes += level == .quick ? 4096 : Int64(info.length)
+            if info.state == .open { report.unsealed += 1 }
+            report.bytes += level == .quick || info.state == .open ? 4096 : Int64(info.length)
             // A collection may have removed the pack meanwhile: it was condemned before this lease began.
             let isThere = packs.table[info.number].map { $0.state != .deleted } ?? false
             if !problems.isEmpty, isThere { report.damage.append(try await assess(info, problems)) }

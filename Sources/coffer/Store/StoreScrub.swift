@@ -6,7 +6,13 @@ import Console
 struct StoreScrub: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scrub", abstract: "Read everything back and verify it: exit 11 when something is damaged.",
-        discussion: "A scrub that was left in the middle, by its limit or with the server, goes on where it stopped.")
+        discussion: """
+            quick looks at the structure of the packs; pack reads all of them that are complete and compares their digests, \
+            which needs no key; deep reads every version down to the plaintext of every file, and so also what lies in the \
+            packs that are still being filled.
+
+            A scrub that was left in the middle, by its limit or with the server, goes on where it stopped.
+            """)
 
     @Option(
         help: ArgumentHelp("\(ScrubLevel.allCases.map(\.rawValue).joined(separator: ", ")); default: the last."))
