@@ -30,7 +30,7 @@ extension ObjectStorage {
         _ id: String, bucket name: String, key: String, parts named: [CompletedPart],
         expecting expectation: ContentExpectation = ContentExpectation(), conditions: WriteConditions = .none
     ) async throws -> StoredObject {
-        try Self.checkOrder(named, key: key)
+        try Self.checkOrder(named, of: id, key: key)
         let now = now()
         let partBytesMin = limits.partBytesMin
         let object = try await catalog.write { transaction in
@@ -38,7 +38,7 @@ extension ObjectStorage {
             if let done = try Self.completed(id, key: key, in: row, transaction) { return done }
             let upload = try Multipart.upload(id, key: key, in: row, transaction)
             let parts = try Self.match(
-                named, with: try Multipart.parts(of: id, transaction), partBytesMin: partBytesMin)
+                named, of: id, with: try Multipart.parts(of: id, transaction), partBytesMin: partBytesMin)
             var draft = ObjectDraft(key: key, owner: upload.owner)
             draft.size = parts.reduce(0) { $0 + $1.size }
             draft.etag = try Self.etag(of: parts)
@@ -77,7 +77,7 @@ extension ObjectStorage {
         }
     }
 
-    private static func checkOrder(_ parts: [CompletedPart], key: String) throws(ObjectStorageError) {
+    private static func checkOrder(_ parts: [CompletedPart], of id: String, key: String) throws(ObjectStorageError) {
         guard !parts.isEmpty else {
             throw ObjectStorageError(
                 code: "MalformedXML",
@@ -88,7 +88,7 @@ extension ObjectStorage {
             throw ObjectStorageError(
                 code: "InvalidPartOrder",
                 message: "The list of parts was not in ascending order. Parts must be ordered by part number.",
-                resource: key)
+                resource: key, details: ["UploadId": id])
         }
     }
 
@@ -101,9 +101,9 @@ extension ObjectStorage {
         ).map { try ObjectRow($0, in: bucket).object }
     }
 
-    private static func match(_ named: [CompletedPart], with stored: [Multipart.Part], partBytesMin: Int64) throws
-        -> [Multipart.Part]
-    {
+    private static func match(
+        _ named: [CompletedPart], of id: String, with stored: [Multipart.Part], partBytesMin: Int64
+    ) throws -> [Multipart.Part] {
         let byNumber = Dictionary(uniqueKeysWithValues: stored.map { ($0.number, $0) })
         var parts: [Multipart.Part] = []
         for name in named {
@@ -112,9 +112,11 @@ extension ObjectStorage {
             else {
                 throw ObjectStorageError(
                     code: "InvalidPart",
-                    message: "One or more of the specified parts could not be found. The part may not have been "
+                    message: "One or more of the specified parts could not be found.  The part may not have been "
                         + "uploaded, or the specified entity tag may not match the part's entity tag.",
-                    details: ["PartNumber": String(name.number), "ETag": name.etag])
+                    details: [
+                        "UploadId": id, "PartNumber": String(name.number), "ETag": EntityTag.bare(name.etag),
+                    ])
             }
             parts.append(part)
         }
@@ -122,7 +124,7 @@ extension ObjectStorage {
             guard part.size >= partBytesMin else {
                 throw ObjectStorageError(
                     code: "EntityTooSmall",
-                    message: "Your proposed upload is smaller than the minimum allowed object size.",
+                    message: "Your proposed upload is smaller than the minimum allowed size",
                     details: [
                         "ProposedSize": String(part.size), "MinSizeAllowed": String(partBytesMin),
                         "PartNumber": String(part.number), "ETag": part.etag,

@@ -12,7 +12,8 @@ enum AuthenticationFailure: Error, Sendable {
     case expiredSession
     case invalidToken
     case skewed(signed: String, server: String, early: Bool)
-    case presignedExpired(expired: String, server: String)
+    case presignedExpired(expired: String, server: String, seconds: Int?)
+    case incompletePresigned
     case presignedTooEarly(signed: String, server: String)
     case missingPayloadHash
     case badPayloadHash(String)
@@ -34,7 +35,8 @@ enum AuthenticationFailure: Error, Sendable {
         case .noCredentials: "MissingAuthenticationTokenException"
         case .unknownKey, .invalidToken: "UnrecognizedClientException"
         case .expiredSession: "ExpiredTokenException"
-        case .malformed, .malformedQuery, .unsupportedScheme, .missingSignedHeader: "IncompleteSignatureException"
+        case .malformed, .malformedQuery, .incompletePresigned, .unsupportedScheme, .missingSignedHeader:
+            "IncompleteSignatureException"
         case .badSignature, .wrongService, .unsignedHeaders, .skewed, .presignedExpired, .presignedTooEarly,
             .missingPayloadHash, .badPayloadHash, .payloadMismatch, .notSupported:
             "InvalidSignatureException"
@@ -46,7 +48,8 @@ enum AuthenticationFailure: Error, Sendable {
         case .noCredentials: "MissingAuthenticationToken"
         case .unknownKey, .invalidToken: "InvalidClientTokenId"
         case .expiredSession: "ExpiredToken"
-        case .malformed, .malformedQuery, .unsupportedScheme, .missingSignedHeader: "IncompleteSignature"
+        case .malformed, .malformedQuery, .incompletePresigned, .unsupportedScheme, .missingSignedHeader:
+            "IncompleteSignature"
         case .badSignature, .wrongService, .unsignedHeaders, .skewed, .presignedExpired, .presignedTooEarly,
             .missingPayloadHash, .badPayloadHash, .payloadMismatch, .notSupported:
             "SignatureDoesNotMatch"
@@ -55,7 +58,8 @@ enum AuthenticationFailure: Error, Sendable {
 
     private var s3Code: String {
         switch self {
-        case .noCredentials, .unsignedHeaders, .presignedExpired, .presignedTooEarly: "AccessDenied"
+        case .noCredentials, .unsignedHeaders, .presignedExpired, .presignedTooEarly, .incompletePresigned:
+            "AccessDenied"
         case .unsupportedScheme, .missingPayloadHash: "InvalidRequest"
         case .unknownKey: "InvalidAccessKeyId"
         case .invalidToken: "InvalidToken"
@@ -76,16 +80,27 @@ enum AuthenticationFailure: Error, Sendable {
         case .badSignature(let canonicalRequest, let stringToSign, let accessKeyID, let provided):
             [
                 ("AWSAccessKeyId", accessKeyID), ("StringToSign", stringToSign), ("SignatureProvided", provided),
-                ("CanonicalRequest", canonicalRequest),
-            ]
+                ("StringToSignBytes", Self.octets(stringToSign)),
+            ] + Self.canonical(canonicalRequest)
         case .unsignedHeaders(let names): [("HeadersNotSigned", names.joined(separator: ", "))]
         case .skewed(let signed, let server, _):
             [("RequestTime", signed), ("ServerTime", server), ("MaxAllowedSkewMilliseconds", "900000")]
-        case .presignedExpired(let expired, let server): [("Expires", expired), ("ServerTime", server)]
+        case .presignedExpired(let expired, let server, let seconds):
+            [("Expires", expired), ("ServerTime", server)] + (seconds.map { [("X-Amz-Expires", String($0))] } ?? [])
         case .payloadMismatch(let claimed, let computed):
             [("ClientComputedContentSHA256", claimed), ("S3ComputedContentSHA256", computed)]
         default: []
         }
+    }
+
+    /// The bytes of a text as Amazon shows them, so that a client's author finds what cannot be seen.
+    private static func octets(_ text: String) -> String {
+        text.utf8.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+    }
+
+    /// Signature version 2 has no canonical request.
+    private static func canonical(_ request: String) -> [(name: String, value: String)] {
+        request.isEmpty ? [] : [("CanonicalRequest", request), ("CanonicalRequestBytes", octets(request))]
     }
 
     private func message(in dialect: Dialect) -> String {
@@ -116,6 +131,8 @@ enum AuthenticationFailure: Error, Sendable {
         case .skewed(let signed, let server, let early):
             Self.skewText(dialect, signed: signed, server: server, early: early)
         case .presignedExpired: "Request has expired"
+        case .incompletePresigned:
+            "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters"
         case .presignedTooEarly: "Request is not yet valid"
         case .missingPayloadHash: "Missing required header for this request: x-amz-content-sha256"
         case .badPayloadHash(let value):

@@ -131,7 +131,7 @@ public struct Authenticator: Sendable {
             guard now <= end else {
                 throw .presignedExpired(
                     expired: AWSTime.iso8601(end, milliseconds: false),
-                    server: AWSTime.iso8601(now, milliseconds: false))
+                    server: AWSTime.iso8601(now, milliseconds: false), seconds: expires)
             }
             guard claim.signedAt <= now.addingTimeInterval(skewSecondsMax) else {
                 throw .presignedTooEarly(signed: claim.timestamp, server: AWSTime.basic(now))
@@ -152,11 +152,16 @@ public struct Authenticator: Sendable {
         guard service == .s3 || service == .coffer else { return }
         let unsigned = request.headers.map(\.name.canonicalName)
             .filter { $0.hasPrefix("x-amz-") && !claim.signedHeaders.contains($0) }
+            // A URL that was signed ahead says itself that it covers no payload.
+            .filter { claim.place != .query || $0 != "x-amz-content-sha256" }
         guard unsigned.isEmpty else { throw .unsignedHeaders(Array(Set(unsigned)).sorted()) }
     }
 
     private static func sentPayloadHash(_ request: ServiceRequest, _ claim: SigningClaim) -> String? {
-        if let sent = request.headers.text("x-amz-content-sha256") { return sent }
+        let name = "x-amz-content-sha256"
+        if claim.place == .header || claim.signedHeaders.contains(name), let sent = request.headers.text(name) {
+            return sent
+        }
         return claim.place == .query ? request.queryValue("X-Amz-Content-Sha256") : nil
     }
 
@@ -241,7 +246,7 @@ public struct Authenticator: Sendable {
         guard request.receivedAt <= end else {
             throw AuthenticationFailure.presignedExpired(
                 expired: AWSTime.iso8601(end, milliseconds: false),
-                server: AWSTime.iso8601(request.receivedAt, milliseconds: false))
+                server: AWSTime.iso8601(request.receivedAt, milliseconds: false), seconds: nil)
         }
         guard let credential = try await credentials.credential(claim.accessKeyID, sessionToken: claim.sessionToken)
         else {

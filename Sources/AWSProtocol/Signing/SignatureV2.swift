@@ -25,10 +25,7 @@ struct SignatureV2Claim: Sendable {
         guard let accessKeyID = items.first(where: { $0.name == "AWSAccessKeyId" })?.value else { return nil }
         guard let signature = items.first(where: { $0.name == "Signature" })?.value,
             let expiresText = items.first(where: { $0.name == "Expires" })?.value
-        else {
-            throw .malformedQuery(
-                "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
-        }
+        else { throw .incompletePresigned }
         guard let expires = Int64(expiresText) else {
             throw .malformedQuery("Expires must be a number of seconds since 1970, not '\(expiresText.prefix(40))'.")
         }

@@ -94,7 +94,9 @@ struct SigningClaim: Sendable {
     ) throws(AuthenticationFailure) -> SigningClaim {
         func required(_ name: String) throws(AuthenticationFailure) -> String {
             guard let value = items.first(where: { $0.name == name })?.value, !value.isEmpty else {
-                throw .malformedQuery("Query-string authentication requires the parameter \(name).")
+                throw .malformedQuery(
+                    "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
+                        + "X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
             }
             return value
         }
@@ -105,7 +107,14 @@ struct SigningClaim: Sendable {
         guard let signedAt = AWSTime.parseBasic(timestamp) else {
             throw .malformedQuery("X-Amz-Date must be in the form yyyyMMddTHHmmssZ.")
         }
-        let (accessKeyID, scope) = try credential(try required("X-Amz-Credential"), timestamp: timestamp)
+        let (accessKeyID, scope): (String, CredentialScope)
+        do {
+            (accessKeyID, scope) = try credential(try required("X-Amz-Credential"), timestamp: timestamp)
+        } catch .malformed {
+            throw .malformedQuery(
+                "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "
+                    + "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+        }
         guard let expires = Int(try required("X-Amz-Expires")), (1...604_800).contains(expires) else {
             throw .malformedQuery("X-Amz-Expires must be a number of seconds between 1 and 604800.")
         }

@@ -42,8 +42,11 @@ public struct S3Front: ServiceFront {
         do {
             let request = try S3Request(request, baseDomain: baseDomain)
             let operation = try S3Operation.choose(request)
-            try await authorize(operation, request)
+            let bucket = try await authorize(operation, request)
             var response = try await perform(operation, request)
+            if operation == .listObjects || operation == .listObjectsV2 {
+                response.setHeader("x-amz-bucket-region", ifPresent: bucket?.scope.region)
+            }
             response.setHeader("x-amz-request-id", RequestID.s3Form(request.http.requestID))
             response.setHeader("x-amz-id-2", request.http.requestID)
             return response
@@ -71,14 +74,14 @@ public struct S3Front: ServiceFront {
     // MARK: Authorisation
 
     /// Throws `AccessDenied` unless the caller may do this: the account's own to the account's own buckets, and within
-    /// what its grant says.
-    private func authorize(_ operation: S3Operation, _ request: S3Request) async throws {
+    /// what its grant says. Returns the bucket, unless it is about to be created.
+    private func authorize(_ operation: S3Operation, _ request: S3Request) async throws -> Bucket? {
         var resource = "*"
         if let bucket = request.bucket { resource = "arn:aws:s3:::\(bucket)" }
         if let key = request.key { resource += "/\(key)" }
         try permit(operation.action(request), on: resource, request)
-        guard let bucket = request.bucket, operation != .createBucket else { return }
-        try await requireOwner(of: bucket, request)
+        guard let bucket = request.bucket, operation != .createBucket else { return nil }
+        return try await requireOwner(of: bucket, request)
     }
 
     /// Throws `AccessDenied` unless the caller's credentials allow an action on a resource.
@@ -96,8 +99,13 @@ public struct S3Front: ServiceFront {
     func requireOwner(of name: String, _ request: S3Request) async throws -> Bucket {
         let bucket = try await objects.headBucket(name)
         guard bucket.scope.account == request.account else { throw S3Error.accessDenied }
-        if let expected = request.header("x-amz-expected-bucket-owner"), expected != bucket.scope.account {
-            throw S3Error.accessDenied
+        if let expected = request.header("x-amz-expected-bucket-owner") {
+            guard expected.utf8.count == 12, expected.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                throw AWSError(
+                    "InvalidBucketOwnerAWSAccountID",
+                    "The value of the expected bucket owner parameter must be an AWS Account ID... [\(expected)]")
+            }
+            guard expected == bucket.scope.account else { throw S3Error.accessDenied }
         }
         return bucket
     }

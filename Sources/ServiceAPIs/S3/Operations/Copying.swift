@@ -15,13 +15,13 @@ extension S3Front {
             version = PercentCoding.decode(header[mark.upperBound...])
             path = header[..<mark.lowerBound]
         }
-        let text = PercentCoding.decode(path).drop { $0 == "/" }
+        // As in forms: a plus sign that is meant is sent as %2B.
+        let text = PercentCoding.decode(path.replacing("+", with: "%20")).drop { $0 == "/" }
         guard let slash = text.firstIndex(of: "/"), slash != text.startIndex,
             text.index(after: slash) != text.endIndex
         else {
             throw S3Error.invalidArgument(
-                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-                name: "x-amz-copy-source", value: header)
+                "Invalid copy source object key", name: "x-amz-copy-source", value: "x-amz-copy-source")
         }
         let bucket = String(text[..<slash])
         let key = String(text[text.index(after: slash)...])
@@ -68,12 +68,11 @@ extension S3Front {
         var response = S3Document.response("CopyObjectResult") { xml in
             xml.element("LastModified", S3Date.iso(object.lastModified))
             xml.element("ETag", "\"\(object.etag)\"")
-            if let checksum = object.checksum {
-                xml.element(checksum.algorithm.elementName, checksum.value)
-                xml.element("ChecksumType", checksum.kind.rawValue)
-            }
+            if let checksum = object.checksum { xml.element(checksum.algorithm.elementName, checksum.value) }
         }
-        response.setHeader("x-amz-copy-source-version-id", ifPresent: source.shownVersionID)
+        // Of the `null` version nothing is said.
+        let version = source.shownVersionID.flatMap { $0 == "null" ? nil : $0 }
+        response.setHeader("x-amz-copy-source-version-id", ifPresent: version)
         response.setHeader("x-amz-version-id", ifPresent: object.shownVersionID)
         response.setEncryption(object.encryption, withContext: true)
         return response

@@ -78,6 +78,9 @@ extension S3Front {
     func completeMultipartUpload(_ request: S3Request) async throws -> ServiceResponse {
         // Ten thousand parts with their checksums.
         let body = try await request.http.body.collect(upTo: 8 << 20)
+        let id = request["uploadId"] ?? ""
+        // What says nothing is malformed, and that only of an upload that there is.
+        if body.isEmpty { _ = try await objects.upload(id, bucket: request.bucketName, key: request.objectKey) }
         let root = try XMLParser.parse(body, root: "CompleteMultipartUpload")
         var parts: [CompletedPart] = []
         for element in root.children("Part") {
@@ -91,7 +94,7 @@ extension S3Front {
         }
         let stated = try statedChecksum(request)
         let object = try await objects.completeUpload(
-            request["uploadId"] ?? "", bucket: request.bucketName, key: request.objectKey, parts: parts,
+            id, bucket: request.bucketName, key: request.objectKey, parts: parts,
             expecting: stated, conditions: try request.writeConditions())
         var response = S3Document.response("CompleteMultipartUploadResult") { xml in
             let scheme = request.http.isSecure ? "https" : "http"

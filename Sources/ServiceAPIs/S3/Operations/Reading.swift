@@ -38,6 +38,8 @@ extension S3Front {
         var range: Range<Int64>
         var isPartial = false
         var isPart = false
+        /// Of exactly these bytes, when there is one.
+        var checksum: ObjectChecksum?
     }
 
     /// Finds the object and the portion asked for; no portion when the client's copy is fresh.
@@ -72,15 +74,23 @@ extension S3Front {
 
     private func part(_ number: Int, of object: StoredObject) async throws -> Portion {
         if object.partCount == 0, number == 1 {
-            return Portion(range: 0..<object.size, isPartial: object.size > 0, isPart: true)
+            return Portion(
+                range: 0..<object.size, isPartial: object.size > 0, isPart: true, checksum: object.checksum)
         }
         let part = try await objects.parts(of: object, after: number - 1, limit: 1).first
         guard let part, part.number == number else {
             throw AWSError(
                 "InvalidPartNumber", "The requested partnumber is not satisfiable", httpStatus: 416,
-                fields: [("PartNumberRequested", String(number)), ("ActualPartCount", String(object.partCount))])
+                fields: [
+                    ("PartNumberRequested", String(number)), ("ActualPartCount", String(max(object.partCount, 1))),
+                ])
         }
-        return Portion(range: part.range, isPartial: true, isPart: true)
+        var portion = Portion(range: part.range, isPartial: true, isPart: true)
+        // The checksum that the service chose is of the whole object only.
+        if let whole = object.checksum, whole.algorithm != .crc64nvme, let value = part.checksum {
+            portion.checksum = ObjectChecksum(algorithm: whole.algorithm, kind: whole.kind, value: value)
+        }
+        return portion
     }
 
     private func notModified(_ object: StoredObject) -> ServiceResponse {
@@ -105,8 +115,8 @@ extension S3Front {
         }
         // The checksum is the whole object's: with a part of the bytes, clients would compare it and fail.
         let isWhole = !portion.isPart && Int64(portion.range.count) == object.size
-        if !portion.isPartial || isWhole, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
-            response.setChecksum(object.checksum)
+        if request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
+            response.setChecksum(portion.checksum ?? (!portion.isPartial || isWhole ? object.checksum : nil))
         }
         for (parameter, header) in Self.overrides {
             response.setHeader(header, ifPresent: request[parameter])

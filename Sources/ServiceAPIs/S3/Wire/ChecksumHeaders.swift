@@ -16,12 +16,12 @@ struct ChecksumHeaders {
 
     /// Reads the headers. Throws `InvalidRequest`, `InvalidDigest`.
     init(_ request: S3Request) throws(AWSError) {
-        for algorithm in ChecksumAlgorithm.allCases {
-            guard let value = request.header(algorithm.headerName) else { continue }
-            guard stated == nil else {
-                throw S3Error.invalidRequest(
-                    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-            }
+        let sent = ChecksumAlgorithm.allCases.filter { request.header($0.headerName) != nil }
+        guard sent.count < 2 else {
+            throw S3Error.invalidRequest(
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+        }
+        if let algorithm = sent.first, let value = request.header(algorithm.headerName) {
             guard Base64.decode(value)?.count == algorithm.byteCount else {
                 throw S3Error.invalidRequest("Value for \(algorithm.headerName) header is invalid.")
             }
@@ -38,7 +38,7 @@ struct ChecksumHeaders {
         if let text = request.header("content-md5") {
             guard let bytes = Base64.decode(text), bytes.count == 16 else {
                 throw AWSError(
-                    "InvalidDigest", "The Content-MD5 you specified is not valid: it takes base64 of 16 bytes.")
+                    "InvalidDigest", "The Content-MD5 you specified was invalid.", fields: [("Content-MD5", text)])
             }
             md5 = bytes
         }

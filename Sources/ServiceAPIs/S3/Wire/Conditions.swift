@@ -42,7 +42,10 @@ struct ReadConditions {
         }
         if let ifNoneMatch {
             if EntityTag.list(ifNoneMatch, contains: object.etag) { return .notModified }
-        } else if let date = ifModifiedSince.flatMap(S3Date.parseHTTP), modified <= date.timeIntervalSince1970 {
+        } else if let date = ifModifiedSince.flatMap(S3Date.parseHTTP), date <= Date(),
+            modified <= date.timeIntervalSince1970
+        {
+            // A time that has not come counts as none.
             return .notModified
         }
         return .proceed
@@ -53,8 +56,6 @@ struct ReadConditions {
         switch judge(object) {
         case .proceed: return
         case .notModified:
-            // A time that has not come counts as none.
-            if ifNoneMatch == nil, let date = ifModifiedSince.flatMap(S3Date.parseHTTP), date > Date() { return }
             throw Self.failed("x-amz-copy-source-\(ifNoneMatch == nil ? "If-Modified-Since" : "If-None-Match")")
         case .failed(let condition): throw Self.failed("x-amz-copy-source-\(condition)")
         }
