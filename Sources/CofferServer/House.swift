@@ -39,6 +39,7 @@ struct House: Sendable {
         let permissions = KMSPermissions(keys: keys, access: access)
         var storing = StoreConfiguration(directory: directory.store)
         storing.executionUses = LiveExecutions.uses
+        storing.executionsPast = LiveExecutions.past
         storing.presentationChanged = ObjectStorage.presentationChanged
         storing.scope = configuration.dedupScope
         storing.chunker = configuration.chunker

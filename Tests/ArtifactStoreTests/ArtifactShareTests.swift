@@ -175,7 +175,7 @@ struct SharingBench {
         try await bench.store.setRetention(
             RetentionRule(newest: 1), repository: "web", artifact: "app", in: bench.fixture.scope)
         let reasons = try await bench.store.why(bench.version.id)
-        #expect(reasons.map(\.kind) == ["use"])
+        #expect(reasons.map(\.kind) == ["share"])
         #expect(reasons[0].description.contains("shared with 222233334444/us-east-1: a look"))
         #expect(try await bench.store.applyRetention().isEmpty)
         let kept = await #expect(throws: StoreError.self) { try await bench.store.delete([bench.version.id]) }

@@ -170,5 +170,27 @@ class References(unittest.TestCase):
         self.assertNotIn("has not ended", self.server.coffer("why", f"demo/{name}@1").stdout)
 
 
+    def test_a_rule_keeps_the_newest_that_passed_a_stage(self):
+        repository = Repository(self.server.home / "repository")
+        for bucket in ("artifacts", "site"):
+            self.server.client("s3").create_bucket(Bucket=bucket)
+        repository.commit({"index.txt": "1\n", "buildspec.yml": BUILDSPEC % "true"})
+        self.server.coffer("repository", "add", "web", repository.path)
+        self.server.coffer("pipeline", "put", "-", input=json.dumps(declaration("demo", "web")))
+        for number, answer in enumerate(("approve", "reject", "reject"), 1):
+            if number > 1:
+                repository.commit({"index.txt": f"{number}\n"})
+                self.server.coffer("execution", "start", "demo")
+            wait_until(lambda: self.server.coffer_json("approval", "list", "demo"), "the approval to wait")
+            self.server.coffer("approval", answer, "demo")
+            self.server.coffer("execution", "watch", "demo", str(number), check=False)
+        self.assertEqual(self.kept("demo/source"), [3, 2, 1])
+        self.server.coffer("retention", "set", "demo/source", "--newest", "1", "--stage", "Deploy")
+        self.assertIn("passed stage Deploy", self.server.coffer("why", "demo/source@1").stdout)
+        self.assertIn("nothing keeps it", self.server.coffer("why", "demo/source@2").stdout)
+        self.server.coffer("store", "gc")
+        self.assertEqual(self.kept("demo/source"), [3, 1])
+
+
 if __name__ == "__main__":
     unittest.main()

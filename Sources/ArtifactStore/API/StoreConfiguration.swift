@@ -1,4 +1,5 @@
 public import Catalog
+public import KeyHierarchy
 public import SystemPackage
 
 /// How a store works. Everything has a sensible default.
@@ -58,6 +59,12 @@ public struct StoreConfiguration: Sendable {
     /// Why an execution still needs the versions it made, one sentence a reason; empty when it does not. Asked within the
     /// transaction that would delete such a version.
     public var executionUses: @Sendable (_ execution: String, Transaction) throws -> [String] = { _, _ in [] }
+    /// The executions of a repository that a stage ended well for, newest first; a hundred are enough. Asked for rules that
+    /// keep what passed a stage.
+    public var executionsPast:
+        @Sendable (_ stage: String, _ repository: String, AccountRegion, Transaction) throws -> [String] = {
+            _, _, _, _ in []
+        }
     /// Told, within the transaction that records it, that the ZIP view of a version has another length and tag from now on:
     /// its chunks were encoded or cut anew. What it throws undoes the change.
     public var presentationChanged:

@@ -9,7 +9,7 @@ public struct RetentionRule: Sendable, Hashable {
     public var newest: Int?
     /// Versions younger than so many seconds.
     public var ageSeconds: Int?
-    /// The newest version that this stage published or that was recorded as having passed it.
+    /// The newest version that this stage published, and the newest whose execution passed the stage.
     public var stage: String?
 
     /// A rule; nil parts keep nothing.
@@ -65,9 +65,9 @@ extension ArtifactStore {
     @discardableResult
     public func applyRetention() async throws -> [VersionID] {
         let time = now().milliseconds
-        let uses = configuration.executionUses
+        let executions = ExecutionFacts(configuration)
         return try await catalog.write { transaction in
-            let retired = try RetentionCheck.retired(at: time, uses, transaction)
+            let retired = try RetentionCheck.retired(at: time, executions, transaction)
             for id in retired {
                 try transaction.execute("UPDATE store_versions SET deleted_at = ? WHERE id = ?", time, id.rawValue)
             }
@@ -78,8 +78,8 @@ extension ArtifactStore {
     /// What the next application of the rules would delete.
     public func plannedRetention() async throws -> [VersionID] {
         let time = now().milliseconds
-        let uses = configuration.executionUses
-        return try await catalog.read { try RetentionCheck.retired(at: time, uses, $0) }
+        let executions = ExecutionFacts(configuration)
+        return try await catalog.read { try RetentionCheck.retired(at: time, executions, $0) }
     }
 
     /// The rules of an account and region, by artifact.
@@ -104,7 +104,7 @@ extension ArtifactStore {
         let row = try await row(id)
         let time = now().milliseconds
         let window = configuration.undeleteSeconds
-        let uses = configuration.executionUses
+        let executions = ExecutionFacts(configuration)
         return try await catalog.read { transaction in
             if let deleted = try row.optionalDate("deleted_at") {
                 let end = deleted.addingTimeInterval(Double(window))
@@ -114,7 +114,7 @@ extension ArtifactStore {
                         description: "deleted, can be brought back until \(end.formatted(.iso8601))")
                 ]
             }
-            return try RetentionCheck.reasons(id, row, at: time, uses, transaction)
+            return try RetentionCheck.reasons(id, row, at: time, executions, transaction)
         }
     }
 
@@ -124,7 +124,7 @@ extension ArtifactStore {
     ///   is deleted.
     public func delete(_ ids: [VersionID]) async throws {
         let time = now().milliseconds
-        let uses = configuration.executionUses
+        let executions = ExecutionFacts(configuration)
         try await catalog.write { transaction in
             for id in ids {
                 guard let row = try transaction.row("SELECT * FROM store_versions WHERE id = ?", id.rawValue) else {
@@ -132,7 +132,8 @@ extension ArtifactStore {
                 }
                 if try row.optionalInt64("deleted_at") != nil { continue }
                 let needed =
-                    try RetentionCheck.pins(id, at: time, transaction) + RetentionCheck.uses(row, uses, transaction)
+                    try RetentionCheck.pins(id, at: time, transaction)
+                    + RetentionCheck.uses(row, executions, transaction)
                 if let first = needed.first {
                     throw StoreError(.retained, "version \(id) is kept: \(first.description); remove that first")
                 }
@@ -157,30 +158,40 @@ extension ArtifactStore {
     }
 }
 
+/// What is known of the executions that made versions.
+private struct ExecutionFacts: Sendable {
+    let uses: @Sendable (_ execution: String, Transaction) throws -> [String]
+    let past: @Sendable (_ stage: String, _ repository: String, AccountRegion, Transaction) throws -> [String]
+
+    init(_ configuration: StoreConfiguration) {
+        uses = configuration.executionUses
+        past = configuration.executionsPast
+    }
+}
+
 /// Applies one rule.
 private struct RetentionCheck {
-    typealias Uses = @Sendable (_ execution: String, Transaction) throws -> [String]
-
     private let rule: Row
 
     init(_ rule: Row) { self.rule = rule }
 
     /// What no rule and nobody keeps.
-    static func retired(at time: Int64, _ uses: Uses, _ transaction: Transaction) throws -> [VersionID] {
+    static func retired(at time: Int64, _ executions: ExecutionFacts, _ transaction: Transaction) throws -> [VersionID]
+    {
         var retired: [VersionID] = []
         for rule in try transaction.rows("SELECT * FROM store_rules") {
             for row in try RetentionCheck(rule).candidates(at: time, transaction) {
                 let id = try VersionRow.id(row)
-                if try reasons(id, row, at: time, uses, transaction).isEmpty { retired.append(id) }
+                if try reasons(id, row, at: time, executions, transaction).isEmpty { retired.append(id) }
             }
         }
         return retired
     }
 
     /// Why the execution that made a version still needs it.
-    static func uses(_ row: Row, _ uses: Uses, _ transaction: Transaction) throws -> [RetentionReason] {
+    static func uses(_ row: Row, _ executions: ExecutionFacts, _ transaction: Transaction) throws -> [RetentionReason] {
         guard let execution = try row.optionalString("execution") else { return [] }
-        return try uses(execution, transaction).map { RetentionReason(kind: "execution", description: $0) }
+        return try executions.uses(execution, transaction).map { RetentionReason(kind: "execution", description: $0) }
     }
 
     /// Versions that the numbers and ages of the rule do not keep, newest first: of an artifact with very many versions only
@@ -218,18 +229,35 @@ private struct RetentionCheck {
             time
         ).map { pin in
             let kind = try pin.string("kind")
-            let reason = try pin.string("reason")
-            let what = kind == "deployment" ? "runs in \(try pin.string("name"))" : "\(kind) \(try pin.string("name"))"
+            let (name, reason) = (try pin.string("name"), try pin.string("reason"))
+            let isShare = kind == "use" && name.hasPrefix("share/")
+            let what = kind == "deployment" ? "runs in \(name)" : isShare ? name : "\(kind) \(name)"
             return RetentionReason(
-                kind: kind,
+                kind: isShare ? "share" : kind,
                 description: "\(what), set by \(try pin.string("owner"))" + (reason.isEmpty ? "" : ": \(reason)"))
         }
     }
 
+    /// The newest version of the newest execution that passed a stage and of which there is one.
+    private static func newestPast(
+        _ stage: String, _ place: [String], _ executions: ExecutionFacts, _ transaction: Transaction
+    ) throws -> String? {
+        let scope = AccountRegion(account: place[0], region: place[1])
+        for execution in try executions.past(stage, place[2], scope, transaction) {
+            let row = try transaction.row(
+                """
+                SELECT id FROM store_versions WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
+                    AND deleted_at IS NULL AND execution = ? ORDER BY number DESC LIMIT 1
+                """, place[0], place[1], place[2], place[3], execution)
+            if let row { return try row.string("id") }
+        }
+        return nil
+    }
+
     static func reasons(
-        _ id: VersionID, _ row: Row, at time: Int64, _ uses: Uses, _ transaction: Transaction
+        _ id: VersionID, _ row: Row, at time: Int64, _ executions: ExecutionFacts, _ transaction: Transaction
     ) throws -> [RetentionReason] {
-        var reasons = try pins(id, at: time, transaction) + self.uses(row, uses, transaction)
+        var reasons = try pins(id, at: time, transaction) + self.uses(row, executions, transaction)
         for tag in try transaction.rows("SELECT tag FROM store_tags WHERE version = ? ORDER BY tag", id.rawValue) {
             reasons.append(RetentionReason(kind: "tag", description: "has the tag \(try tag.string("tag"))"))
         }
@@ -256,6 +284,8 @@ private struct RetentionCheck {
                 """, place[0], place[1], place[2], place[3], stage)
             if try newest?.string("id") == id.rawValue {
                 reasons.append(RetentionReason(kind: "stage", description: "is the newest of stage \(stage)"))
+            } else if try newestPast(stage, place, executions, transaction) == id.rawValue {
+                reasons.append(RetentionReason(kind: "stage", description: "is the newest that passed stage \(stage)"))
             }
         }
         return reasons

@@ -1,4 +1,5 @@
 public import Catalog
+public import KeyHierarchy
 
 /// Which executions still need the artifact versions they made.
 public enum LiveExecutions {
@@ -20,5 +21,20 @@ public enum LiveExecutions {
             let isOwn = try row.string("id") == execution
             return isOwn ? "\(name) has not ended yet" : "\(name), which has not ended yet, rolls back to it"
         }
+    }
+
+    /// The executions that passed a stage of a pipeline, newest first, a hundred at most.
+    public static func past(
+        _ stage: String, _ pipeline: String, _ scope: AccountRegion, _ transaction: Transaction
+    ) throws -> [String] {
+        try transaction.rows(
+            """
+            SELECT pipeline_passages.execution AS execution FROM pipeline_passages
+            JOIN pipeline_pipelines ON pipeline_pipelines.id = pipeline_passages.pipeline
+            WHERE pipeline_pipelines.account = ? AND pipeline_pipelines.region = ? AND pipeline_pipelines.name = ?
+                AND pipeline_passages.stage = ? AND pipeline_passages.status = 'Succeeded'
+            ORDER BY pipeline_passages.number DESC LIMIT 100
+            """, scope.account, scope.region, pipeline, stage
+        ).map { try $0.string("execution") }
     }
 }

@@ -16,7 +16,10 @@ struct WhyCommand: AsyncParsableCommand {
         let query = reference.query + [("exclusive", frees ? "1" : nil)]
         let answer: WhyAnswer = try await connection.withClient { try await $0.get("/-/v1/why", query) }
         try output.one(answer) {
-            ["\(answer.version.reference)  \(answer.version.id)"] + answer.reasons.map { "  \($0)" }
+            // One that was brought back, or whose rule is new.
+            let nothing = ["  nothing keeps it: the rule of its artifact deletes it within the hour"]
+            return ["\(answer.version.reference)  \(answer.version.id)"]
+                + (answer.reasons.isEmpty ? nothing : answer.reasons.map { "  \($0)" })
                 + [answer.exclusiveBytes.map { "  deleting it would free \(Say.bytes($0))" }].compactMap { $0 }
         }
     }

@@ -27,7 +27,7 @@ struct RetentionSet: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Keep versions younger than this, such as 12h, 30d or 8w.", valueName: "time"))
     var age: Span?
 
-    @Option(help: "Keep the newest version of this stage.")
+    @Option(help: "Keep the newest version whose execution passed this stage, and the newest that was made in it.")
     var stage: String?
 
     @OptionGroup var connection: ConnectionOptions
