@@ -70,7 +70,9 @@ public final class ArtifactStore: Sendable {
         let current = try await keys.currentStorageKey()
         storageKeys = StorageKeyRing(keys: keys, current: current)
         let used = try await catalog.read {
-            try $0.rows("SELECT DISTINCT storage_key FROM store_packs").map { UInt32(try $0.int64("storage_key")) }
+            try $0.rows("SELECT DISTINCT storage_key FROM store_packs").map {
+                try $0.integer("storage_key", as: UInt32.self)
+            }
         }
         for version in try await keys.storageKeyVersions() + used { _ = try await storageKeys.key(version: version) }
         let ring = storageKeys
@@ -187,6 +189,6 @@ extension Transaction {
         guard let row = try row("SELECT value FROM store_state WHERE name = ?", name) else {
             throw FormatError("the store's table of numbers lacks \(name)")
         }
-        return try row.int64("value")
+        return try row.natural("value")
     }
 }

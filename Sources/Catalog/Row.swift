@@ -17,6 +17,29 @@ public struct Row: Sendable {
         return value
     }
 
+    /// An integer column as a type that cannot hold every integer. Throws `CatalogError` when it is NULL, of another type or
+    /// out of range.
+    public func integer<T: FixedWidthInteger>(_ column: String, as type: T.Type = T.self) throws -> T {
+        let value = try int64(column)
+        guard let exact = T(exactly: value) else {
+            throw mismatch(column, "a number from \(T.min) to \(T.max)", found: "another number")
+        }
+        return exact
+    }
+
+    /// A count, a size or a running number: not below 0, and so far below the greatest integer (2^53 at most) that sums and
+    /// products of a few do not overflow. Throws `CatalogError` when it is NULL, of another type or out of range.
+    public func natural(_ column: String) throws -> Int64 {
+        let value = try int64(column)
+        guard (0...1 << 53).contains(value) else {
+            throw mismatch(column, "a number from 0 to 2^53", found: "another number")
+        }
+        return value
+    }
+
+    /// The same of a column that may be NULL.
+    public func optionalNatural(_ column: String) throws -> Int64? { try self[column] == .null ? nil : natural(column) }
+
     /// An integer column as `Int`. Throws `CatalogError` when it is NULL or of another type.
     public func int(_ column: String) throws -> Int { Int(try int64(column)) }
 
@@ -44,9 +67,14 @@ public struct Row: Sendable {
         }
     }
 
-    /// A time kept as milliseconds since 1970.
+    /// A time kept as milliseconds since 1970. Throws `CatalogError` when it is NULL, of another type or not within the years
+    /// 1 to 9999.
     public func date(_ column: String) throws -> Date {
-        Date(timeIntervalSince1970: Double(try int64(column)) / 1000)
+        let value = try int64(column)
+        guard (-62_135_596_800_000...253_402_300_799_999).contains(value) else {
+            throw mismatch(column, "a time", found: "a number that is none")
+        }
+        return Date(timeIntervalSince1970: Double(value) / 1000)
     }
 
     /// An integer column that may be NULL.
@@ -73,7 +101,12 @@ public struct Row: Sendable {
         case .text: found = "text"
         case .blob: found = "bytes"
         }
-        return CatalogError(.mismatch, "column \(column) should hold \(expected) and holds \(found)")
+        return mismatch(column, expected, found: found)
+    }
+
+    private func mismatch(_ column: String, _ expected: String, found: String) -> CatalogError {
+        let table = columns.table.map { " of \($0)" } ?? ""
+        return CatalogError(.mismatch, "column \(column)\(table) should hold \(expected) and holds \(found)")
     }
 }
 
@@ -81,14 +114,24 @@ public struct Row: Sendable {
 final class ColumnNames: Sendable {
     private let names: [String]
     private let indices: [String: Int]
+    private let statement: String
     /// Comparing with so many names takes less than making a table of them, which single rows would not repay.
     private static let comparedCountMax = 8
 
-    init(_ names: [String]) {
+    /// - Parameter statement: the text of the statement whose columns they are.
+    init(_ names: [String], of statement: String) {
         self.names = names
+        self.statement = statement
         indices =
             names.count <= Self.comparedCountMax
             ? [:] : Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The first table that the statement reads, for messages.
+    var table: String? {
+        let words = statement.split(whereSeparator: \.isWhitespace)
+        guard let from = words.firstIndex(of: "FROM"), from + 1 < words.count else { return nil }
+        return String(words[from + 1].prefix { $0 == "_" || $0.isLetter || $0.isNumber })
     }
 
     /// The position of the first column of a name.

@@ -79,7 +79,7 @@ struct RunningStatement {
         ColumnNames(
             (0..<sqlite3_column_count(handle)).map { index in
                 sqlite3_column_name(handle, index).map { String(cString: $0) } ?? ""
-            })
+            }, of: sqlite3_sql(handle).map { String(cString: $0) } ?? "")
     }
 
     /// The values of the row under way.

@@ -69,7 +69,7 @@ extension KeyHierarchy {
             try transaction.row(
                 "SELECT domain, epoch FROM key_dedup WHERE scope = ? AND state = 'active' ORDER BY epoch DESC LIMIT 1",
                 scopeName
-            ).map { (id: try $0.bytes("domain"), epoch: UInt32(try $0.int64("epoch"))) }
+            ).map { (id: try $0.bytes("domain"), epoch: try $0.integer("epoch", as: UInt32.self)) }
         }
         if let row { return try await loadDomain(id: row.id, epoch: row.epoch, since: epoch, state) }
         return try await makeDomain(scope, state)

@@ -63,7 +63,7 @@ struct InstanceKeys: Sendable {
         for kind in Kind.allCases {
             let rows = try transaction.rows("SELECT * FROM key_instance WHERE kind = ? ORDER BY version", kind.rawValue)
             for row in rows where try row.string("state") != KeyState.destroyed.rawValue {
-                let version = UInt32(try row.int64("version"))
+                let version = try row.integer("version", as: UInt32.self)
                 let key = try openUnderRoot(
                     row.bytes("sealed"), root, type: kind.objectType, name: name(root, kind, version)
                 ) { sealed in

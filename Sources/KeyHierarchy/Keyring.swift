@@ -27,7 +27,7 @@ struct Keyring: Sendable {
         for row in try transaction.rows(
             "SELECT * FROM key_keyring WHERE region = ? AND state <> 'destroyed' ORDER BY version", region)
         {
-            let version = UInt32(try row.int64("version"))
+            let version = try row.integer("version", as: UInt32.self)
             ring.keys[version] = try openUnderRoot(
                 row.bytes("sealed"), root, type: .domainKey, name: name(root, region, version), rewrap: { _ in })
             if try row.string("state") == "active" { ring.currentVersion = version }
@@ -39,7 +39,7 @@ struct Keyring: Sendable {
     static func rewrapAll(_ root: RootKey, _ transaction: Transaction) throws {
         for row in try transaction.rows("SELECT * FROM key_keyring WHERE state <> 'destroyed'") {
             let region = try row.string("region")
-            let version = UInt32(try row.int64("version"))
+            let version = try row.integer("version", as: UInt32.self)
             _ = try openUnderRoot(
                 row.bytes("sealed"), root, type: .domainKey, name: name(root, region, version)
             ) { sealed in

@@ -140,6 +140,25 @@ private func withCatalog(
         }
     }
 
+    @Test(arguments: [Int64.min, -1, 1 << 54, .max])
+    func `a number out of range is refused with its column and table, not converted`(number: Int64) async throws {
+        try await withCatalog { catalog, _ in
+            let row = try #require(
+                try await catalog.write { transaction in
+                    try transaction.execute("INSERT INTO test_item (name, amount) VALUES ('a', ?)", number)
+                    return try transaction.row("SELECT name, amount FROM test_item")
+                })
+            #expect(try row.int64("amount") == number)
+            let natural = #expect(throws: CatalogError.self) { try row.natural("amount") }
+            #expect(
+                natural?.message
+                    == "column amount of test_item should hold a number from 0 to 2^53 and holds another number")
+            #expect(throws: CatalogError.self) { try row.integer("amount", as: UInt32.self) }
+            // The beginning of 1970 less a thousandth of a second is a time.
+            if number != -1 { #expect(throws: CatalogError.self) { try row.date("amount") } }
+        }
+    }
+
     @Test func `after a failure that rolled back nothing of the same write is done`() async throws {
         try await withCatalog { catalog, _ in
             let pages = try await catalog.write { try $0.row("PRAGMA page_count")?.int("page_count") ?? 0 }

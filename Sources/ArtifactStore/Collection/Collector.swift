@@ -126,7 +126,7 @@ extension ArtifactStore {
     /// Packs that hold records of a version which was re-encrypted so that nobody could read them any more.
     private func scouredPacks() async throws -> Set<UInt32> {
         try await catalog.read { transaction in
-            Set(try transaction.rows("SELECT pack FROM store_scour").map { UInt32(try $0.int64("pack")) })
+            Set(try transaction.rows("SELECT pack FROM store_scour").map { try $0.integer("pack", as: UInt32.self) })
         }
     }
 
@@ -222,7 +222,7 @@ extension ArtifactStore {
         statement.region = draft.scope.region
         statement.repository = draft.repository
         statement.artifact = draft.artifact
-        statement.number = try row.int("number")
+        statement.number = Int(try row.natural("number"))
         return statement
     }
 
@@ -234,7 +234,14 @@ extension ArtifactStore {
                 var roots: [RecordID] = []
                 try transaction.forEach("SELECT id, roots FROM store_versions") { row in
                     if !except.isEmpty, except.contains(try VersionRow.id(row)) { return }
-                    let bytes = try row.bytes("roots")
+                    let bytes = try DamagedRow.naming("version \(try VersionRow.id(row))") {
+                        let bytes = try row.bytes("roots")
+                        // A part of them would have the rest of the version's content collected.
+                        guard bytes.count % RecordID.byteCount == 0 else {
+                            throw FormatError("the list of its records is damaged")
+                        }
+                        return bytes
+                    }
                     bytes.withUnsafeBytes { raw in
                         for start in stride(from: 0, to: raw.count - 15, by: 16) {
                             roots.append(RecordID(UnsafeRawBufferPointer(rebasing: raw[start..<start + 16])))

@@ -26,7 +26,7 @@ extension ArtifactStore {
         }
         let journal = try await versionLog.signer.journalHead()
         let isNews =
-            try last.map { try $0.int64("size") < size || $0.int64("journal_size") < journal.size } ?? (size > 0)
+            try last.map { try $0.natural("size") < size || $0.natural("journal_size") < journal.size } ?? (size > 0)
         guard isNews else { return }
         let root = try await advanceFrontier(to: size)
         let head = LogHead(

@@ -41,7 +41,7 @@ struct PinRecords: Sendable {
     /// What is wrong with a row; nil when it is as it was set.
     func problem(_ row: Row, _ transaction: Transaction) throws -> String? {
         let pin = try ArtifactStore.pin(row)
-        let sequence = try row.optionalInt64("log_sequence") ?? 0
+        let sequence = try row.optionalNatural("log_sequence") ?? 0
         let covered = Self.covered(
             pin, created: try row.int64("created_at"), expires: try row.optionalInt64("expires_at"), sequence)
         let mac = try row.optionalBytes("mac") ?? []
@@ -77,7 +77,7 @@ struct PinRecords: Sendable {
         statement.region = try row?.string("region")
         statement.repository = try row?.string("repository")
         statement.artifact = try row?.string("artifact")
-        statement.number = try row?.int("number")
+        statement.number = try row.map { Int(try $0.natural("number")) }
         statement.pin = Statement.PinStatement(
             name: pin.name, kind: pin.kind.rawValue, owner: pin.owner, reason: pin.reason,
             expiresAt: pin.expiresAt?.milliseconds)
@@ -97,7 +97,7 @@ struct PinRecords: Sendable {
         for row in rows {
             let covered = Self.covered(
                 try ArtifactStore.pin(row), created: try row.int64("created_at"),
-                expires: try row.optionalInt64("expires_at"), try row.optionalInt64("log_sequence") ?? 0)
+                expires: try row.optionalInt64("expires_at"), try row.optionalNatural("log_sequence") ?? 0)
             let mac = try row.optionalBytes("mac") ?? []
             // A wrong code stays wrong.
             guard let current = keys.first, !Self.isCode(mac, of: covered, under: current),

@@ -59,15 +59,15 @@ extension ArtifactStore {
                 "SELECT * FROM store_log WHERE subject = ? AND kind = 'version' ORDER BY sequence LIMIT 1", subject)
             guard let entry else { return (nil, []) }
             let before = try transaction.row(
-                "SELECT leaf FROM store_log WHERE sequence = ?", try entry.int64("sequence") - 1)
+                "SELECT leaf FROM store_log WHERE sequence = ?", try entry.natural("sequence") - 1)
             return (entry, try before?.bytes("leaf") ?? [])
         }
         if let entry {
             do {
-                _ = try versionLog.check(entry, sequence: try entry.int64("sequence"), after: before)
+                _ = try versionLog.check(entry, sequence: try entry.natural("sequence"), after: before)
                 report.entries = 1
             } catch let error as FormatError {
-                report.problems.append("entry \(try entry.int64("sequence")) of the version log: \(error)")
+                report.problems.append("entry \(try entry.natural("sequence")) of the version log: \(error)")
             }
         }
         try await compare(row, entry, &report)
@@ -89,7 +89,7 @@ extension ArtifactStore {
         }
         for head in reader.heads {
             report.problems.append(
-                "the version log ends at entry \(reader.sequence), but a head was signed over \(try head.int64("size"))"
+                "the version log ends at entry \(reader.sequence), but a head was signed over \(try head.natural("size"))"
             )
         }
     }
@@ -137,6 +137,8 @@ extension ArtifactStore {
             report.problems.append(error.message)
         } catch let error as FormatError {
             report.problems.append("version \(try row.string("id")): the statement about it: \(error)")
+        } catch let error as CatalogError where error.code == .mismatch {
+            report.problems.append("version \(try row.string("id")): \(error.message)")
         }
     }
 
@@ -155,7 +157,7 @@ extension ArtifactStore {
                     """, after, Self.verificationBatch)
             }
             guard let end = entries.last else { return }
-            last = try end.int64("sequence")
+            last = try end.natural("sequence")
             for entry in entries {
                 // What does not open has been reported with the log.
                 guard let statement = try? versionLog.statement(entry).statement else { continue }
@@ -172,7 +174,13 @@ extension ArtifactStore {
             var altered: [String] = []
             try transaction.forEach("SELECT * FROM store_pins ORDER BY version, name") { row in
                 count += 1
-                guard let problem = try pinRecords.problem(row, transaction) else { return }
+                let found: String?
+                do {
+                    found = try pinRecords.problem(row, transaction)
+                } catch let error as CatalogError where error.code == .mismatch {
+                    found = error.message
+                }
+                guard let problem = found else { return }
                 altered.append("the pin \(try row.string("name")) on version \(try row.string("version")): \(problem)")
             }
             // Pins go with the version when that is removed; unpinning is stated. `pin/`, 36 characters of id, `/`, name.
@@ -211,7 +219,7 @@ private struct LogReader {
 
     mutating func take(_ row: Row, _ log: VersionLog, _ report: inout VerificationReport) throws {
         let expected = sequence + 1
-        let actual = try row.int64("sequence")
+        let actual = try row.natural("sequence")
         if actual != expected {
             report.problems.append(
                 actual == expected + 1
@@ -225,11 +233,13 @@ private struct LogReader {
             report.entries += 1
         } catch let error as FormatError {
             report.problems.append("entry \(actual) of the version log: \(error)")
+        } catch let error as CatalogError where error.code == .mismatch {
+            report.problems.append("entry \(actual) of the version log: \(error.message)")
         }
         // Further entries are judged by what is stored, so that one change is one finding.
         leaf = stored
         if let digest = SHA256Digest(bytes: stored) { frontier.append(digest) }
-        while let head = heads.first, try head.int64("size") <= sequence {
+        while let head = heads.first, try head.natural("size") <= sequence {
             heads.removeFirst()
             try compare(try LogHead(head), head, log, &report)
         }
@@ -238,7 +248,7 @@ private struct LogReader {
     private func compare(_ head: LogHead, _ row: Row, _ log: VersionLog, _ report: inout VerificationReport) throws {
         report.heads += 1
         let signature = InstanceSignature(
-            keyVersion: UInt32(try row.int64("key_version")), bytes: try row.bytes("signature"))
+            keyVersion: try row.integer("key_version", as: UInt32.self), bytes: try row.bytes("signature"))
         guard try log.signer.isValid(signature, on: head.message) else {
             report.problems.append("the head over \(head.size) entries is not signed by this instance")
             return

@@ -91,7 +91,7 @@ final class VersionLog: Sendable {
     static func last(_ transaction: Transaction) throws -> (size: Int64, leaf: [UInt8]) {
         let row = try transaction.row("SELECT sequence, leaf FROM store_log ORDER BY sequence DESC LIMIT 1")
         guard let row else { return (0, []) }
-        return (try row.int64("sequence"), try row.bytes("leaf"))
+        return (try row.natural("sequence"), try row.bytes("leaf"))
     }
 
     /// The statement of an entry. Throws `FormatError` when it does not open.
@@ -99,7 +99,7 @@ final class VersionLog: Sendable {
         let sealed = try row.bytes("statement")
         let key = try ring.fetched(version: try SealedEnvelope.version(of: sealed))
         let plain = try SealedEnvelope.open(
-            sealed, type: .statement, key: key, name: Self.name(try row.int64("sequence")))
+            sealed, type: .statement, key: key, name: Self.name(try row.natural("sequence")))
         return (plain, try Statement.decode(plain))
     }
 
@@ -114,7 +114,7 @@ final class VersionLog: Sendable {
         guard constantTimeEqual(leaf.bytes, try row.bytes("leaf")), statement.kind.rawValue == (try row.string("kind"))
         else { throw FormatError("it does not follow from the entry before") }
         let signature = InstanceSignature(
-            keyVersion: UInt32(try row.int64("key_version")), bytes: try row.bytes("signature"))
+            keyVersion: try row.integer("key_version", as: UInt32.self), bytes: try row.bytes("signature"))
         guard try signer.isValid(signature, on: Self.message(leaf)) else {
             throw FormatError("its signature is not this instance's")
         }
@@ -183,7 +183,7 @@ struct LogHead: Sendable, Hashable {
     init(_ row: Row) throws {
         guard let root = SHA256Digest(bytes: try row.bytes("root")) else { throw FormatError("a head has no root") }
         self.init(
-            size: try row.int64("size"), root: root, journalSize: try row.int64("journal_size"),
-            journalHead: try row.bytes("journal_head"), at: try row.int64("at"))
+            size: try row.natural("size"), root: root, journalSize: try row.natural("journal_size"),
+            journalHead: try row.bytes("journal_head"), at: try row.natural("at"))
     }
 }

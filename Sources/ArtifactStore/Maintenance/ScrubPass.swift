@@ -27,9 +27,9 @@ struct ScrubPass: Sendable {
         var version: (Int64, String)?
         if let id = try row.optionalString("version") { version = (try row.int64("version_at"), id) }
         let path = try row.optionalBytes("path")
-        let offset = try row.int64("position")
+        let offset = try row.natural("position")
         return ScrubPass(
-            level: level, isResumed: true, pack: UInt32(try row.int64("pack")), version: version,
+            level: level, isResumed: true, pack: try row.integer("pack", as: UInt32.self), version: version,
             place: path.map { DeepCheck.Place(path: $0, offset: offset) }, isUnderWay: path != nil)
     }
 

@@ -59,7 +59,7 @@ extension ArtifactStore {
                 ?? 0
             result.damagedRecords = try transaction.row("SELECT COUNT(*) AS n FROM store_damage")?.int("n") ?? 0
             for row in try transaction.rows("SELECT state, length, records, plain_bytes FROM store_packs") {
-                let length = try row.int64("length")
+                let length = try row.natural("length")
                 switch PackInfo.State(rawValue: try row.int("state")) {
                 case .open: result.openPacks += 1
                 case .sealed: result.sealedPacks += 1
@@ -69,8 +69,8 @@ extension ArtifactStore {
                 case .deleted, nil: continue
                 }
                 result.storedBytes += length
-                result.recordCount += try row.int("records")
-                result.uniqueBytes += try row.int64("plain_bytes")
+                result.recordCount += Int(try row.natural("records"))
+                result.uniqueBytes += try row.natural("plain_bytes")
             }
             return result
         }

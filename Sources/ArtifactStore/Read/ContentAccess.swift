@@ -42,22 +42,26 @@ extension ArtifactStore {
     }
 
     func open(_ row: Row, _ lease: Lease, through share: ArtifactShare? = nil) async throws -> OpenVersion {
-        let draft = try VersionRow.draft(row)
         let id = try VersionRow.id(row)
-        let (wrapped, binding) = (try row.bytes("data_key"), DataKeyBinding(id, draft))
+        let (draft, wrapped) = try DamagedRow.naming("version \(id)") {
+            (try VersionRow.draft(row), try row.bytes("data_key"))
+        }
+        let binding = DataKeyBinding(id, draft)
         let dataKey =
             if let share {
                 try await self.dataKey(wrapped, of: binding, under: try row.string("key_arn"), through: share)
             } else {
                 try await keys.openDataKey(wrapped, of: binding)
             }
-        let domain = RecordDomain(id: try row.bytes("domain_id"), epoch: UInt32(try row.int64("domain_epoch")))
-        let subject = "\(draft.repository)/\(draft.artifact)@\(try row.int64("number"))"
+        let (domain, number, sealed) = try DamagedRow.naming("version \(id)") {
+            let domain = RecordDomain(id: try row.bytes("domain_id"), epoch: try row.integer("domain_epoch"))
+            return (domain, Int(try row.natural("number")), try row.bytes("root"))
+        }
+        let subject = "\(draft.repository)/\(draft.artifact)@\(number)"
         let context = ReadContext(reader: reader, pool: pool, domain: domain, session: nil, subject: subject)
-        let sealed = try row.bytes("root")
         let root = try context.guarding {
             try VersionRoot(
-                decoding: try RootManifest.open(sealed, dataKey: dataKey, version: id, number: try row.int("number")))
+                decoding: try RootManifest.open(sealed, dataKey: dataKey, version: id, number: number))
         }
         return OpenVersion(id: id, root: root, context: context, lease: lease)
     }

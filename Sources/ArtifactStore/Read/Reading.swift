@@ -229,7 +229,7 @@ extension ArtifactStore {
             }
             return try row.string("zip_etag")
         }
-        let number = try row.int("zip_number") + 1
+        let number = Int(try row.natural("zip_number")) + 1
         let etag = etag(version.root.contentID, shape: shape, number: number)
         let bytes = plan.layout.totalBytes
         let changed = configuration.presentationChanged

@@ -25,8 +25,8 @@ extension ArtifactStore {
             }
         }
         let staged = StagedContent(
-            ingest: ingest, root: root, logicalBytes: try row.int64("logical_bytes"),
-            fileCount: try row.int("file_count"))
+            ingest: ingest, root: root, logicalBytes: try row.natural("logical_bytes"),
+            fileCount: Int(try row.natural("file_count")))
         let durables = try await flushes.flush(session.outcome.touched.union(packs.unregisteredSealed))
         // Without the cache of trees: what counts is what was stored.
         let stored = ReadContext(
@@ -57,10 +57,10 @@ extension ArtifactStore {
             wrapped = try await keys.rewrapDataKey(wrapped, of: binding, under: target.key) ?? wrapped
         }
         let manifest = try RootManifest.seal(
-            staged.root.encode(), dataKey: dataKey, version: id, number: try row.int("number"))
+            staged.root.encode(), dataKey: dataKey, version: id, number: Int(try row.natural("number")))
         let roots = try staged.root.refs().flatMap(\.id.bytes)
         let zip = try await zipAfter(row, staged, keepsZip: keepsZip)
-        let isChanged = try zip.number != row.int("zip_number")
+        let isChanged = try zip.number != Int(row.natural("zip_number"))
         let (before, envelope, domain) = (try row.bytes("root"), wrapped, staged.ingest.session.domain)
         let (bytes, time) = (staged.logicalBytes, now())
         try await commit(staged.ingest.session.outcome, durables, staged.ingest.lease, at: time) {
@@ -85,7 +85,7 @@ extension ArtifactStore {
         bytes: Int64, etag: String, number: Int, shape: [UInt8]
     ) {
         let new = try await presentation(staged)
-        let number = try row.int("zip_number")
+        let number = Int(try row.natural("zip_number"))
         if keepsZip { return (new.byteCount, try row.string("zip_etag"), number, new.shape) }
         return (new.byteCount, etag(staged.contentID, shape: new.shape, number: number + 1), number + 1, new.shape)
     }
@@ -106,7 +106,7 @@ struct ReencryptionTarget: Sendable {
 
     /// Whether a version is there already.
     func isCurrent(_ row: Row) throws -> Bool {
-        try row.bytes("domain_id") == domain.id && UInt32(try row.int64("domain_epoch")) == domain.epoch
+        try row.bytes("domain_id") == domain.id && row.integer("domain_epoch") == domain.epoch
             && (try row.string("key_arn")) == key.arn
     }
 }

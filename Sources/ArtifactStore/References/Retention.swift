@@ -92,8 +92,8 @@ extension ArtifactStore {
                 ArtifactRetention(
                     repository: try row.string("repository"), artifact: try row.string("artifact"),
                     rule: RetentionRule(
-                        newest: try row.optionalInt("newest"),
-                        ageSeconds: try row.optionalInt64("age_seconds").map { Int($0) },
+                        newest: try row.optionalNatural("newest").map { Int($0) },
+                        ageSeconds: try row.optionalNatural("age_seconds").map { Int($0) },
                         stage: try row.optionalString("stage")))
             }
         }
@@ -199,7 +199,7 @@ private struct RetentionCheck {
     private func candidates(at time: Int64, _ transaction: Transaction) throws -> [Row] {
         let place = try Self.place(rule)
         let oldest = try oldestOfNewest(place, transaction)
-        let youngest = try rule.optionalInt64("age_seconds").map { time - $0 * 1000 }
+        let youngest = try rule.optionalNatural("age_seconds").map { time - $0 * 1000 }
         return try transaction.rows(
             """
             SELECT * FROM store_versions WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
@@ -209,7 +209,7 @@ private struct RetentionCheck {
 
     /// The lowest number among the newest versions that the rule keeps; nil when it has no such part.
     private func oldestOfNewest(_ place: [String], _ transaction: Transaction) throws -> Int64? {
-        guard let newest = try rule.optionalInt("newest") else { return nil }
+        guard let newest = try rule.optionalNatural("newest") else { return nil }
         let row = try transaction.row(
             """
             SELECT number FROM store_versions WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
@@ -271,9 +271,11 @@ private struct RetentionCheck {
         if let oldest = try RetentionCheck(rule).oldestOfNewest(place, transaction), try row.int64("number") >= oldest {
             reasons.append(
                 RetentionReason(
-                    kind: "newest", description: "is among the newest \(try rule.int("newest"))"))
+                    kind: "newest", description: "is among the newest \(try rule.natural("newest"))"))
         }
-        if let age = try rule.optionalInt64("age_seconds"), time - (try row.int64("created_at")) < age * 1000 {
+        if let age = try rule.optionalNatural("age_seconds"),
+            time - (try row.date("created_at").milliseconds) < age * 1000
+        {
             reasons.append(RetentionReason(kind: "age", description: "is younger than \(age) seconds"))
         }
         if let stage = try rule.optionalString("stage") {

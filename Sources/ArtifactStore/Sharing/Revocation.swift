@@ -99,7 +99,7 @@ extension ArtifactStore {
             let dataKey = try await keys.openDataKey(wrapped, of: binding)
             let rekeyed = try await hierarchy.rekeyEnvelope(
                 try await envelope(wrapped, dataKey, binding, row, hierarchy), owner: binding.context)
-            let number = try row.int("number")
+            let number = Int(try row.natural("number"))
             let root = try RootManifest.open(try row.bytes("root"), dataKey: dataKey, version: id, number: number)
             let sealed = try RootManifest.seal(root, dataKey: rekeyed.new.key, version: id, number: number)
             // What is about to replace the only way to the content is opened once before it does.

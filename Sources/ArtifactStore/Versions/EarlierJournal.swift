@@ -17,7 +17,7 @@ struct EarlierJournal: Sendable {
         }
         try await catalog.write { [ring] transaction in
             let last = try transaction.row("SELECT COALESCE(MAX(commit_number), 0) AS last FROM store_commits")
-            try JournalRow((try last?.int64("last") ?? 0) + 1, records, ring).insert(transaction)
+            try JournalRow((try last?.natural("last") ?? 0) + 1, records, ring).insert(transaction)
             try transaction.execute("DELETE FROM store_journal")
         }
     }

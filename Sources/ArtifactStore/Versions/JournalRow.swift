@@ -42,7 +42,7 @@ struct JournalRow: Sendable {
 
     /// A row that was stored. Throws `FormatError` when it is not as it was.
     init(_ row: Row, _ ring: StorageKeyRing) throws {
-        commit = try row.int64("commit_number")
+        commit = try row.natural("commit_number")
         body = try row.bytes("records")
         contents = try row.bytes("contents")
         let key = try ring.fetched(version: try SealedEnvelope.version(of: contents))

@@ -33,7 +33,7 @@ struct PreparedVersion: Sendable {
             SELECT COALESCE(MAX(number), 0) AS last FROM store_versions
             WHERE account = ? AND region = ? AND repository = ? AND artifact = ?
             """, draft.scope.account, draft.scope.region, draft.repository, draft.artifact)
-        let number = try row?.int("last") ?? 0
+        let number = Int(try row?.natural("last") ?? 0)
         let version = version(number: number + 1)
         let root = try manifest(version.number)
         let domain = staged.ingest.session.domain

@@ -6,7 +6,11 @@ import KeyHierarchy
 import Logging
 
 extension Date {
-    var milliseconds: Int64 { Int64((timeIntervalSince1970 * 1000).rounded(.down)) }
+    /// Since 1970; times beyond all calendars become the first or the last that fits.
+    var milliseconds: Int64 {
+        let value = (timeIntervalSince1970 * 1000).rounded(.down)
+        return Int64(exactly: value) ?? (value < 0 ? .min : .max)
+    }
 }
 
 extension ArtifactStore {

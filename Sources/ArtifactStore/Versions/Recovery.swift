@@ -34,16 +34,23 @@ struct Recovery: Sendable {
     private func restore(
         _ rows: [Row], keepsStrangers: Bool, next: Int64, _ journal: [Row], _ damage: [Row]
     ) throws {
-        packs.table.reserve(below: UInt32(next))
+        guard let first = UInt32(exactly: next) else {
+            throw FormatError("the store's table of numbers says that the next pack is number \(next)")
+        }
+        packs.table.reserve(below: first)
         var names: Set<String> = []
         for row in rows {
             let info = try Self.info(row)
             packs.table.set(info)
             packs.table.reserve(below: info.number + 1)
-            if info.state != .deleted { names.insert(info.name) }
+            names.insert(info.name)
         }
-        // A pack that no commit named belongs to an ingest that a crash ended; a deleted one may be left over.
-        for name in try packs.backend.list() where !keepsStrangers && !names.contains(name) {
+        // A pack that no commit named belongs to an ingest that a crash ended. One whose row says that it is deleted is left to
+        // the next collection, which first makes sure that nothing needs it. A stranger beside one that is missing may be
+        // that one, under a row that is damaged.
+        let found = Set(try packs.backend.list())
+        let isMissing = packs.table.all.contains { $0.state != .deleted && !found.contains($0.name) }
+        for name in found where !keepsStrangers && !isMissing && !names.contains(name) {
             try packs.backend.delete(name)
         }
         for row in rows {
@@ -52,10 +59,10 @@ struct Recovery: Sendable {
         }
         try fillIndex()
         for row in damage {
-            guard
+            let (record, pack) = (try row.bytes("record"), try row.int64("pack"))
+            guard record.count == RecordID.byteCount,
                 let location = try packs.index.lookup(
-                    try row.bytes("record").withUnsafeBytes { RecordID($0) },
-                    accept: { Int64($0.pack) == (try? row.int64("pack")) })
+                    record.withUnsafeBytes { RecordID($0) }, accept: { Int64($0.pack) == pack })
             else { continue }
             packs.table.markDamaged(location)
         }
@@ -77,12 +84,18 @@ struct Recovery: Sendable {
             packs.table.update(info.number) { $0.state = .sealed }
             return
         }
+        // A commit registers an open pack where an index frame ends. Where it says otherwise its row is damaged, and cutting
+        // would take what was acknowledged.
+        guard info.lastFrameOffset + info.lastFrameBytes == info.length || info.records == 0 else {
+            packs.table.update(info.number) { $0.state = .sealed }
+            return
+        }
         if length > Int64(info.length) { try packs.backend.truncate(info.name, to: Int64(info.length)) }
         let version = UInt32(info.storageKeyVersion)
         let writer = try PackWriter(
             number: info.number, id: id, packClass: info.packClass, limit: packs.limit(info.packClass),
             storageKey: (version, try ring.fetched(version: version)), backend: packs.backend, durable: info.length,
-            records: UInt32(info.records), frames: UInt32(try row.int("frames")),
+            records: UInt32(info.records), frames: try row.integer("frames"),
             lastFrame: (UInt32(info.lastFrameOffset), UInt32(info.lastFrameBytes)), plainBytes: UInt64(info.plainBytes))
         try packs.resume(writer)
     }
@@ -103,17 +116,23 @@ struct Recovery: Sendable {
         }
     }
 
+    /// A pack as its row describes it. Throws `StoreError` when the row is damaged.
     static func info(_ row: Row) throws -> PackInfo {
-        guard let packClass = PackClass(rawValue: UInt8(try row.int64("class"))),
-            let state = PackInfo.State(rawValue: try row.int("state"))
-        else { throw FormatError("the table of packs holds an unknown class or state") }
-        return PackInfo(
-            number: UInt32(try row.int64("number")), name: try row.string("name"), packClass: packClass, state: state,
-            isRegistered: true, length: try row.int("length"), registeredLength: try row.int("length"),
-            records: try row.int("records"),
-            lastFrameOffset: try row.int("last_frame_offset"), lastFrameBytes: try row.int("last_frame_bytes"),
-            plainBytes: try row.int("plain_bytes"), storageKeyVersion: try row.int("storage_key"),
-            wrappedKey: try row.optionalBytes("pack_key"))
+        try DamagedRow.naming("a row of the table of packs (store_packs), \(row["name"])") { try readInfo(row) }
     }
 
+    private static func readInfo(_ row: Row) throws -> PackInfo {
+        let number: UInt32 = try row.integer("number")
+        guard let packClass = PackClass(rawValue: try row.integer("class")),
+            let state = PackInfo.State(rawValue: try row.int("state")), number < Location.journal
+        else { throw FormatError("the table of packs holds an unknown class, state or number of pack \(number)") }
+        // All of them fit the four bytes that they have in packs.
+        func count(_ column: String) throws -> Int { Int(try row.integer(column, as: UInt32.self)) }
+        return PackInfo(
+            number: number, name: try row.string("name"), packClass: packClass, state: state,
+            isRegistered: true, length: try count("length"), registeredLength: try count("length"),
+            records: try count("records"), lastFrameOffset: try count("last_frame_offset"),
+            lastFrameBytes: try count("last_frame_bytes"), plainBytes: Int(try row.natural("plain_bytes")),
+            storageKeyVersion: try count("storage_key"), wrappedKey: try row.optionalBytes("pack_key"))
+    }
 }

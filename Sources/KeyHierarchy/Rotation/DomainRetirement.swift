@@ -90,7 +90,7 @@ extension KeyHierarchy {
         }
         var count = 0
         for row in rows {
-            let (id, epoch) = (try row.bytes("domain"), UInt32(try row.int64("epoch")))
+            let (id, epoch) = (try row.bytes("domain"), try row.integer("epoch", as: UInt32.self))
             let old = try row.bytes("wrapped")
             let blob = try Self.parse(old)
             guard blob.materialReference != Array(current.prefix(16)) else { continue }
@@ -114,7 +114,7 @@ extension KeyHierarchy {
         guard let row else {
             throw KeyError(.notFound, "There is no dedup domain \(Hex.encode(id)) that takes new content.")
         }
-        return UInt32(try row.int64("epoch"))
+        return try row.integer("epoch", as: UInt32.self)
     }
 
     /// The key that an ARN names. Throws `tampered` when it names none.

@@ -56,7 +56,7 @@ extension KeyHierarchy {
         try await catalog.read { transaction in
             try transaction.rows(
                 "SELECT version FROM key_instance WHERE kind = 'storage' AND state <> 'destroyed' ORDER BY version"
-            ).map { UInt32(try $0.int64("version")) }
+            ).map { try $0.integer("version", as: UInt32.self) }
         }
     }
 

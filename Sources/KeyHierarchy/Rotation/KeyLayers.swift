@@ -70,7 +70,7 @@ extension KeyHierarchy {
 
     private static func keyrings(_ transaction: Transaction) throws -> [KeyLayerItem] {
         try transaction.rows("SELECT * FROM key_keyring ORDER BY region, version").map { row in
-            let (region, version) = (try row.string("region"), UInt32(try row.int64("version")))
+            let (region, version) = (try row.string("region"), try row.integer("version", as: UInt32.self))
             return KeyLayerItem(
                 layer: .keyring, name: region, version: version, state: try state(row),
                 createdAt: try row.date("created_at"),
@@ -84,7 +84,7 @@ extension KeyHierarchy {
             // A kind that a newer version made has no place here.
             guard let layer = KeyLayerItem.Layer(rawValue: try row.string("kind")) else { return nil }
             return KeyLayerItem(
-                layer: layer, name: "", version: UInt32(try row.int64("version")), state: try state(row),
+                layer: layer, name: "", version: try row.integer("version", as: UInt32.self), state: try state(row),
                 createdAt: try row.date("created_at"), uses: nil, domain: nil, keyARN: nil, unusedSince: nil)
         }
     }
@@ -92,7 +92,7 @@ extension KeyHierarchy {
     private static func dedupEpochs(_ transaction: Transaction) throws -> [KeyLayerItem] {
         try transaction.rows("SELECT * FROM key_dedup ORDER BY scope, epoch").map { row in
             KeyLayerItem(
-                layer: .dedup, name: try row.string("scope"), version: UInt32(try row.int64("epoch")),
+                layer: .dedup, name: try row.string("scope"), version: try row.integer("epoch", as: UInt32.self),
                 state: try state(row), createdAt: try row.date("created_at"), uses: nil,
                 domain: try row.bytes("domain"), keyARN: try row.optionalString("key_arn"),
                 unusedSince: try row.optionalDate("unused_since"))

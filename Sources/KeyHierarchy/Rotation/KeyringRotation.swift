@@ -126,7 +126,7 @@ extension BackingKeys {
             marker(ring.currentVersion), limit)
         for row in rows {
             let scope = AccountRegion(account: try row.string("account"), region: ring.region)
-            let (keyID, version) = (try row.string("key_id"), UInt32(try row.int64("version")))
+            let (keyID, version) = (try row.string("key_id"), try row.integer("version", as: UInt32.self))
             let name = name(scope, keyID, version)
             let sealed = try row.bytes("sealed")
             // The type is part of the derivation: a wrong one does not open.
