@@ -69,6 +69,9 @@ public struct ZipLayout: Sendable {
         encode(entry, mark: mark, Block(index: index, offset: offset, directoryOffset: directoryOffset))
     }
 
+    /// Entries so far.
+    public var count: Int { measure.count }
+
     /// The whole archive's length.
     public var totalBytes: Int64 { measure.totalBytes }
 

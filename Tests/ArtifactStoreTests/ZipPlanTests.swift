@@ -136,7 +136,7 @@ import Testing
         let opened = try await fixture.store.open(version.id)
         guard case .tree(let directory) = opened.root.content else { throw ModelFailure("it is not a directory") }
         let context = opened.context
-        let plan = try await fixture.store.pool.run { try ZipPlan(context, directory, partsMaximum: 0) }
+        let plan = try await fixture.store.pool.run { try ZipPlan(context, directory, heldBytesMaximum: 0) }
         for round in 0..<40 {
             let start = round == 0 ? 0 : Int64.random(in: 0..<zip.byteCount, using: &random)
             let end = round == 0 ? zip.byteCount : min(zip.byteCount, start + 100_000)

@@ -27,10 +27,10 @@ struct PackedEntries: Sendable {
 
     /// Adds an entry. Returns its number.
     ///
-    /// - Parameter loosely: keeps it as a value.
+    /// - Parameter loosely: keeps it as a value, unless it is a large one.
     @discardableResult
     mutating func append(_ entry: TreeEntry, loosely: Bool = false) -> Int {
-        if loosely, starts.isEmpty {
+        if loosely, starts.isEmpty, entry.isSmall {
             loose.append(entry)
             byteCount += 400
             return loose.count - 1
@@ -38,7 +38,8 @@ struct PackedEntries: Sendable {
         var writer = CanonicalWriter()
         writer.packed(entry)
         let bytes = writer.bytes
-        if let last = blocks.last, last.count + bytes.count <= Self.blockBytes {
+        // A block that is bound to a name would be copied to be added to.
+        if blocks.last.map({ $0.count + bytes.count <= Self.blockBytes }) ?? false {
             blocks[blocks.count - 1] += bytes
         } else {
             blocks.append(bytes)
@@ -104,6 +105,22 @@ struct PackedEntries: Sendable {
             return StoreError.invalid("\(name) is both a file and a directory")
         }
         return StoreError.invalid("\(name) appears twice")
+    }
+}
+
+extension TreeEntry {
+    /// Whether as a value it takes a few hundred bytes at most.
+    fileprivate var isSmall: Bool {
+        switch content {
+        case .file(.segments): false
+        case .file: true
+        case .symlink(let target): target.count <= 256
+        case .directory(let directory):
+            switch directory.place {
+            case .inline(let stable, let volatile): stable.count + volatile.count <= 256
+            case .record: true
+            }
+        }
     }
 }
 

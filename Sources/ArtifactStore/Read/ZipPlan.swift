@@ -8,35 +8,45 @@ import Archives
 final class ZipPlan: Sendable {
     let layout: ZipLayout
     let shape: ZipShape
-    /// The payload of each member, targets of symlinks included; nil when members are many.
-    let contents: [FileContent?]?
+    /// The payload of each member, targets of symlinks included; nil when that is too much to keep.
+    private let contents: PackedEntries?
     /// The directory's own entries.
     let root: DirectoryListing
 
-    /// Contents are kept while they have at most so many parts together: some megabytes.
-    private static let partsMaximum = 32_768
+    /// Contents are kept while they take at most so many bytes: those of hundreds of thousands of files.
+    private static let heldBytesMaximum = 32 << 20
+    /// So many stay values.
+    private static let looseMaximum = 16_384
 
     /// Reads trees, nodes and the index, no chunk. Blocks. Throws what ``ZipShape`` throws.
-    ///
-    /// - Parameter partsMaximum: how many parts contents may have to be kept.
-    init(_ context: ReadContext, _ directory: DirectoryContent, partsMaximum: Int = partsMaximum) throws {
+    init(_ context: ReadContext, _ directory: DirectoryContent, heldBytesMaximum: Int = heldBytesMaximum) throws {
         var layout = ZipLayout()
-        var contents: [FileContent?]? = []
-        var parts = 0
+        var contents: PackedEntries? = PackedEntries()
         root = try context.listing(directory)
         shape = try ZipShape(context, root) { member, encodings, content throws(ArchiveError) in
             try layout.append(member, mark: encodings.value)
-            parts += 1
-            switch content {
-            case .directory: contents?.append(nil)
-            case .symlink(let target): contents?.append(.inline(target))
-            case .file(let file):
-                if case .segments(let segments, _) = file { parts += segments.count }
-                contents?.append(file)
-            }
-            if parts > partsMaximum { contents = nil }
+            contents?.append(content: content, loosely: layout.count <= Self.looseMaximum)
+            if let held = contents?.byteCount, held > heldBytesMaximum { contents = nil }
         }
         self.layout = layout
         self.contents = contents
+    }
+
+    /// The content of a member, of a symlink its target; nil when it is not kept.
+    func content(of member: Int) throws -> FileContent? {
+        switch try contents?.entry(member).content {
+        case .file(let content): return content
+        case .symlink(let target): return .inline(target)
+        case .directory, nil: return nil
+        }
+    }
+}
+
+extension PackedEntries {
+    /// Adds what a member has for a payload; a directory has none.
+    fileprivate mutating func append(content: TreeEntry.Content, loosely: Bool) {
+        var entry = TreeEntry(name: [], mode: 0, content: content)
+        if case .directory = content { entry.content = .symlink([]) }
+        append(entry, loosely: loosely)
     }
 }

@@ -6,7 +6,7 @@ final class ZipStream: @unchecked Sendable {
     // Proof: a `ByteStream` pulls from one task at a time and awaits each pull, which orders all access.
     private let context: ReadContext
     private var segments: ZipSegments
-    private let contents: [FileContent?]?
+    private let plan: ZipPlan
     /// Where the payloads come from when the plan does not hold them.
     private var tree: TreeCursor
     /// The number that the tree's next entry has among the ZIP's members; nil before the first payload.
@@ -18,7 +18,7 @@ final class ZipStream: @unchecked Sendable {
     init(_ context: ReadContext, _ plan: ZipPlan, range: Range<Int64>) {
         self.context = context
         segments = plan.layout.segments(in: range)
-        contents = plan.contents
+        self.plan = plan
         tree = TreeCursor(context, plan.root)
     }
 
@@ -132,7 +132,7 @@ final class ZipStream: @unchecked Sendable {
 
     /// Begins the payload of a member. Returns it where it is in the tree itself.
     private func begin(_ member: ZipLayout.Member, _ range: Range<Int64>) throws -> [UInt8]? {
-        let content = try contents?[member.index] ?? content(of: member)
+        let content = try plan.content(of: member.index) ?? content(of: member)
         let isDeflate = member.entry.method == .deflate
         guard case .inline(let bytes) = content, !isDeflate else {
             let planned = EncodingsMark(value: member.mark)

@@ -132,7 +132,7 @@ final class UploadBasis: Sendable {
 }
 
 extension FileContent {
-    fileprivate func isNamed(_ name: ContentName) -> Bool { byteCount == name.byteCount && digest == name.digest }
+    func isNamed(_ name: ContentName) -> Bool { byteCount == name.byteCount && digest == name.digest }
 
     var name: ContentName { ContentName(digest: digest, byteCount: byteCount) }
 }

@@ -22,7 +22,7 @@ final class UploadCheckpoint: Sendable {
 
     /// What earlier uploads of the same name received, as far as it can be opened.
     struct Earlier: Sendable {
-        var contents: [ContentName: FileContent] = [:]
+        var contents = ContentTable()
         /// Beginnings of files of which no more was received.
         var beginnings: [ContentName: FileContent] = [:]
     }
@@ -73,7 +73,7 @@ final class UploadCheckpoint: Sendable {
     ///   - contents: files received since the last time.
     ///   - beginning: the file under way and the content of its beginning.
     /// - Throws: what a commit throws. The upload can go on after `.keyUnavailable` and the like.
-    func save(_ contents: [FileContent], beginning: (ContentName, FileContent)?) async throws {
+    func save(_ contents: PackedEntries, beginning: (ContentName, FileContent)?) async throws {
         state.withLock { state in
             state.savedAt = store.now()
             state.receivedBytes = 0
@@ -84,9 +84,9 @@ final class UploadCheckpoint: Sendable {
             return state.nextPart
         }
         let parts = [
-            (part, contents.isEmpty ? nil : try seal(contents.map { ($0.name, $0) }, part, dataKey)),
+            (part, contents.count == 0 ? nil : try seal(contents, part, dataKey)),
             // Always part 0: only the last beginning counts.
-            (0, try beginning.map { try seal([$0], 0, dataKey) }),
+            (0, try beginning.map { try seal(1, Self.encode($0.0, $0.1), 0, dataKey) }),
         ]
         let outcome = ingest.session.outcome
         let durables = try await store.flushes.flush(outcome.touched.union(store.packs.unregisteredSealed))
@@ -170,7 +170,7 @@ final class UploadCheckpoint: Sendable {
             let number = try part.int64("part")
             let list = try Self.open(try part.bytes("contents"), id, number, dataKey)
             for (name, content) in list {
-                if number == 0 { found.beginnings[name] = content } else { found.contents[name] = content }
+                if number == 0 { found.beginnings[name] = content } else { found.contents.insert(content) }
             }
         }
     }
@@ -204,17 +204,32 @@ final class UploadCheckpoint: Sendable {
     // MARK: Sealing
 
     /// A part: format 1, count, and for each file SHA-256 and length of the whole, and the content that is there.
-    private func seal(_ contents: [(ContentName, FileContent)], _ part: Int64, _ key: SecretBytes) throws -> [UInt8] {
+    private func seal(_ count: Int, _ list: [UInt8], _ part: Int64, _ key: SecretBytes) throws -> [UInt8] {
         var writer = CanonicalWriter()
         writer.byte(1)
-        writer.integer(contents.count)
-        for (name, content) in contents {
-            writer.digest(name.digest)
-            writer.integer(UInt64(name.byteCount))
-            writer.content(content)
-        }
+        writer.integer(count)
+        writer.raw(list)
         return try SealedEnvelope.seal(
             writer.bytes, type: .upload, version: 0, key: key, name: Self.name(binding.version, part))
+    }
+
+    private func seal(_ contents: PackedEntries, _ part: Int64, _ key: SecretBytes) throws -> [UInt8] {
+        var list: [UInt8] = []
+        var count = 0
+        for number in 0..<contents.count {
+            guard case .file(let content) = try contents.entry(number).content else { continue }
+            list += Self.encode(content.name, content)
+            count += 1
+        }
+        return try seal(count, list, part, key)
+    }
+
+    private static func encode(_ name: ContentName, _ content: FileContent) -> [UInt8] {
+        var writer = CanonicalWriter()
+        writer.digest(name.digest)
+        writer.integer(UInt64(name.byteCount))
+        writer.content(content)
+        return writer.bytes
     }
 
     private static func open(
