@@ -138,12 +138,13 @@ def presentation(report, folder, present, quick):
 
 
 def inner(report, folder, present, quick):
-    """What only the library can be asked: small publishes, memory of a long stream and of the index, opening."""
+    """What only the library can be asked: small publishes, memory of a long stream, of the index and of many files, opening."""
     bench = os.environ["COFFER_BENCH"]
 
-    def ask(*words):
+    def ask(*words, keeps=False):
         output = subprocess.run([bench, *words, "--data", str(folder / "inner")], check=True, capture_output=True, text=True)
-        shutil.rmtree(folder / "inner", ignore_errors=True)
+        if not keeps:
+            shutil.rmtree(folder / "inner", ignore_errors=True)
         return json.loads(output.stdout)
 
     small = ask("small-publish", "--count", "50" if quick else "300")
@@ -163,6 +164,17 @@ def inner(report, folder, present, quick):
         "index memory per million chunks", index["bytesPerMillion"] / MB, "MB", ratio=index["bytesPerMillion"] / MB,
         peer="limit", must=60, aim=2, lower=True,
     )
+    files = 100_000 if quick else 1_000_000
+    tree = ask("tree", "--way", "put", "--files", str(files), keeps=True)
+    zipped = ask("zip-memory")
+    for label, peak in (
+        ("put", tree["storedPeakBytes"]), ("publish", tree["publishedPeakBytes"]), ("read as a ZIP", zipped["peakBytes"]),
+    ):
+        report.add(f"memory, {label}: bytes a file", peak / files, "B")
+        report.add(
+            f"memory, {label}: {files} small files", peak / MB, "MB", ratio=peak / MB, peer="limit",
+            must=200, aim=100, lower=True,
+        )
     opening = ask("open", "--versions", "100000" if quick else "1000000")
     report.add(
         "opening a store", opening["seconds"], "s", ratio=opening["seconds"], peer=f"{opening['versions']} versions", must=1,
