@@ -9,7 +9,7 @@
 
 int coffer_spawn(
     const char *path, char *const arguments[], char *const environment[], const char *directory,
-    const int *descriptors, size_t count, pid_t *pid) {
+    const int *descriptors, size_t count, int *pid) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int error = posix_spawn_file_actions_init(&actions);
@@ -58,7 +58,7 @@ int coffer_pipe(int ends[2]) {
     return 0;
 }
 
-int coffer_pidfd(pid_t pid) {
+int coffer_pidfd(int pid) {
 #ifdef SYS_pidfd_open
     return (int)syscall(SYS_pidfd_open, pid, 0);
 #else

@@ -12,7 +12,10 @@ struct Examination: Sendable {
     func run() async -> [Finding] {
         var findings = [Finding("version", .ok, "coffer \(services.version)")]
         findings.append(sandbox())
-        findings.append(igzip())
+        findings.append(
+            Self.igzip(
+                isFound: CompressionEngine.hasIgzip, CompressionEngine.igzip,
+                used: CompressionEngine.resolve(.automatic, level: 1)))
         findings.append(await git())
         findings.append(disk())
         findings.append(Self.openFiles(OpenFiles.current, inUse: OpenFiles.inUse))
@@ -31,8 +34,11 @@ struct Examination: Sendable {
         return Finding("sandbox", verdict, text)
     }
 
-    private func igzip() -> Finding {
-        Finding("igzip", CompressionEngine.hasIgzip ? .ok : .warning, CompressionEngine.igzip)
+    /// Whether the fast encoder is there, and whether it is the one that compresses.
+    static func igzip(isFound: Bool, _ status: String, used: Encoder) -> Finding {
+        guard isFound, used != .igzip else { return Finding("igzip", isFound ? .ok : .warning, status) }
+        return Finding(
+            "igzip", .warning, "\(status); COFFER_ENCODER=\(used.rawValue) has \(used.rawValue) compress instead")
     }
 
     private func git() async -> Finding {

@@ -30,15 +30,19 @@ final class ManualClock: Sendable {
     func advance(_ seconds: Double) { time.withLock { $0 = $0.addingTimeInterval(seconds) } }
 }
 
-struct AccessControlTests {
+final class AccessControlTests {
     let sealer = TestSealer()
     let clock = ManualClock()
     let catalog: Catalog
+    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("access-\(UUID().uuidString)")
 
     init() throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
-        catalog = try Catalog(path: path, migrations: AccessSchema.migrations)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        catalog = try Catalog(
+            path: folder.appendingPathComponent("catalog.db").path, migrations: AccessSchema.migrations)
     }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
 
     func open() -> AccessControl {
         AccessControl(catalog: catalog, sealer: sealer, now: { [clock] in clock.time.withLock { $0 } })

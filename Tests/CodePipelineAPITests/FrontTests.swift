@@ -13,12 +13,12 @@ import Testing
 @testable import CodePipelineAPI
 
 /// The front over an engine that runs nothing.
-struct FrontTests {
+final class FrontTests {
     let front: CodePipelineFront
     let root: Principal
+    private let home = FileManager.default.temporaryDirectory.appendingPathComponent("front-\(UUID().uuidString)")
 
     init() async throws {
-        let home = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
         let catalog = try Catalog(
             path: home.appendingPathComponent("catalog.db").path,
@@ -35,6 +35,8 @@ struct FrontTests {
         root = try await access.bootstrap(account: "123456789012").credential.principal
         front = CodePipelineFront(pipelines: service, access: access)
     }
+
+    deinit { try? FileManager.default.removeItem(at: home) }
 
     func call(_ operation: String, _ body: String) async throws -> (status: Int, body: JSONValue) {
         var request = ServiceRequest(

@@ -1,3 +1,4 @@
+import Compression
 import Testing
 
 @testable import ArtifactStore
@@ -18,5 +19,14 @@ import Testing
         #expect(finding.verdict == verdict)
         #expect(finding.detail.contains(text), "\(finding.detail)")
         #expect(finding.detail.contains("LimitNOFILE=65536") == (verdict == .warning))
+    }
+
+    @Test(arguments: [(true, Encoder.igzip, Finding.Verdict.ok), (true, .zlib, .warning), (false, .zlib, .warning)])
+    func `An encoder that is found and passed over is told of`(
+        isFound: Bool, used: Encoder, verdict: Finding.Verdict
+    ) {
+        let finding = Examination.igzip(isFound: isFound, "libisal", used: used)
+        #expect(finding.verdict == verdict)
+        #expect(finding.detail.contains("COFFER_ENCODER=zlib") == (isFound && used == .zlib))
     }
 }

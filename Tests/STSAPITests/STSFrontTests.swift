@@ -20,16 +20,20 @@ struct OpenSealer: SecretSealer {
     }
 }
 
-struct STSFrontTests {
+final class STSFrontTests {
     let access: AccessControl
     let front: STSFront
+    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sts-\(UUID().uuidString)")
 
     init() throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let path = folder.appendingPathComponent("catalog.db").path
         access = AccessControl(
             catalog: try Catalog(path: path, migrations: AccessSchema.migrations), sealer: OpenSealer())
         front = STSFront(access: access)
     }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
 
     func call(_ form: String, as credential: Credential) async throws -> (status: Int, body: String) {
         var request = ServiceRequest(

@@ -1,11 +1,11 @@
 package import Cryptography
-package import Glibc
+import Glibc
 
 /// What is in a directory that a version is to be written over. Names are relative to a directory's descriptor and links
 /// are never followed.
 package enum LocalEntries {
     /// The type bits of an entry; nil when there is none.
-    package static func kind(of name: [CChar], in parent: Int32) -> mode_t? {
+    package static func kind(of name: [CChar], in parent: Int32) -> UInt32? {
         var status = stat()
         guard fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
         return status.st_mode & S_IFMT
